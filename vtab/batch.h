@@ -1,0 +1,82 @@
+/*
+** batch.h - rows in column batches.
+**
+** A driver's scan decodes each value once, straight from the wire into a
+** batch; the cursor hands it to sqlite3_result_*.  Cells are stored column by
+** column, text and blobs in one heap.  A batch is full when its rows or its
+** bytes reach their bound; one row always fits, however large.
+**
+** Filling: for each row, one batch_<kind>() call for each column 0..n-1 in any
+** order (a column not set stays NULL), then batch_end_row().  The functions
+** are sticky: without memory `failed` is set and they do nothing.
+**
+** One owner at a time: the worker while it fills, then the cursor.
+*/
+#ifndef VTAB_BATCH_H
+#define VTAB_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vtab/value.h"
+
+typedef union batch_cell {
+  int64_t integer;
+  double real;
+  struct { uint32_t offset, length; } bytes;   /* into heap */
+} batch_cell;
+
+typedef struct batch {
+  int n_columns;
+  uint32_t n_rows;
+  uint32_t row_limit;      /* rows that the arrays hold now; grows up to BATCH_MAX_ROWS */
+  uint8_t *storage;        /* [column * row_limit + row]: enum storage */
+  batch_cell *cells;       /* the same */
+  char *heap;
+  size_t heap_used, heap_size;
+  size_t byte_limit;       /* full when heap_used + cells reach it */
+  bool failed;             /* out of memory, or a row of over 4 GiB */
+} batch;
+
+enum { BATCH_MAX_ROWS = 16384 };
+
+bool batch_init(batch *b, int n_columns, size_t byte_limit);   /* false without memory; b is then empty */
+void batch_clear(batch *b);      /* no rows; keeps the memory */
+void batch_free(batch *b);
+bool batch_grow(batch *b);       /* more rows; false: at its bound or out of memory */
+char *batch_reserve(batch *b, size_t length);  /* room at the heap's end, not yet used; NULL when failed */
+size_t batch_bytes(const batch *b);            /* that it holds now */
+
+static inline size_t batch_slot(const batch *b, int column) {
+  return (size_t)column * b->row_limit + b->n_rows;
+}
+
+static inline void batch_integer(batch *b, int column, int64_t v) {
+  size_t i = batch_slot(b, column);
+  b->storage[i] = STORAGE_INTEGER;
+  b->cells[i].integer = v;
+}
+
+static inline void batch_null(batch *b, int column) {
+  b->storage[batch_slot(b, column)] = STORAGE_NULL;
+}
+
+/* NaN becomes NULL, as in SQLite. */
+static inline void batch_real(batch *b, int column, double v) {
+  size_t i = batch_slot(b, column);
+  b->storage[i] = v == v ? STORAGE_REAL : STORAGE_NULL;
+  b->cells[i].real = v;
+}
+
+/* Copies the bytes.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */
+void batch_bytes_value(batch *b, int column, storage s, const void *bytes, size_t length);
+
+/* A value of any class, its bytes copied. */
+void batch_value(batch *b, int column, const value *v);
+
+/* Completes the row, with every column that was not set NULL.  False: the
+** batch is full (the row is in it) or has failed. */
+bool batch_end_row(batch *b);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+** query.h - the query IR: everything that a server is asked is first a value
+** of this small language.
+**
+** Producers: the virtual table (plan.c at xFilter) and, later, the planner of
+** whole statements.  Consumers: each driver's compile().  Values never stand
+** in an expression; they are parameters and travel bound.
+**
+** All nodes live in one arena, owned by whoever built the query; relations
+** and pushdown rows are borrowed and outlive it.
+*/
+#ifndef VTAB_QUERY_H
+#define VTAB_QUERY_H
+
+#include "vtab/pushdown.h"
+#include "vtab/relation.h"
+#include "vtab/value.h"
+
+typedef enum expr_kind {
+  EXPR_COLUMN,             /* source, column */
+  EXPR_PARAMETER,          /* parameter */
+  EXPR_TERM                /* op over args, said as `row` says */
+} expr_kind;
+
+typedef struct query_expr {
+  expr_kind kind;
+  int source;              /* EXPR_COLUMN: into query.sources */
+  int column;              /* EXPR_COLUMN: into relation.columns */
+  int parameter;           /* EXPR_PARAMETER: into query.parameters */
+  query_operator op;       /* EXPR_TERM */
+  const pushdown_row *row; /* EXPR_TERM, and the order of order_by */
+  struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} args[1] */
+  int n_args;
+} query_expr;
+
+typedef struct query_order {
+  query_expr column;       /* EXPR_COLUMN with the ORDER row */
+  bool descending;         /* NULLs first when ascending, last when descending: SQLite's order */
+} query_order;
+
+typedef struct query_source {
+  const relation *relation;
+} query_source;
+
+typedef struct query {
+  query_source *sources;   /* 1 today; several of one server when islands are pushed */
+  int n_sources;
+  query_expr *select;      /* n_select 0: only the number of rows matters */
+  int n_select;
+  query_expr *filter;      /* a conjunction of EXPR_TERM */
+  int n_filter;
+  bool distinct;
+  query_order *order_by;
+  int n_order_by;
+  bool has_limit;
+  int64_t limit, offset;   /* offset only with has_limit */
+  const value *parameters; /* values; STORAGE_LIST for IN */
+  int n_parameters;
+} query;
+
+/* A compiled query: what goes over the wire. */
+typedef struct request {
+  const char *text;        /* the server's language; printable, holds no value of the user's */
+  const value *parameters; /* in the order of the placeholders, borrowed from the query */
+  int n_parameters;
+  const query *query;      /* borrowed: the driver looks up its columns' types here */
+} request;
+
+#endif

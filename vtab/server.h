@@ -1,0 +1,60 @@
+/*
+** server.h - how a table gets at its server: declared here, filled in by the
+** floor above.
+**
+** A server is one attached name of one SQLite connection.  It is counted;
+** virtual tables and statements hold it.  All functions are called by the
+** SQLite connection's own thread (under its mutex), never by a worker.
+*/
+#ifndef VTAB_SERVER_H
+#define VTAB_SERVER_H
+
+#include <stddef.h>
+
+#include "vtab/driver.h"
+
+typedef struct server server;
+
+/* Options of a server as they concern its tables. */
+typedef struct server_options {
+  bool pushdown;             /* false: every filter, order and limit is local */
+  bool prefetch;             /* a worker fetches the next batch of a large result */
+  int timeout_ms;            /* bound of one wait; 0: none */
+  size_t batch_bytes;        /* bound of one batch */
+} server_options;
+
+/* One request as tskdb_requests shows it. Strings are borrowed for the call. */
+typedef struct request_record {
+  const char *text;
+  double started;            /* Unix time, seconds */
+  double first_ms, last_ms;  /* from sending to the first and the last batch */
+  int64_t rows, bytes, round_trips;
+  const char *error;         /* NULL: none */
+} request_record;
+
+struct server {
+  const driver *driver;
+  const char *name;          /* the attached name */
+  server_options options;
+  catalog *catalog;          /* as of the last refresh; a table retains its own */
+
+  /* A connection for one scan: idle, healthy, nobody else's. NULL: error. */
+  connection *(*acquire)(server *s, const wait_scope *w, tskdb_error *e);
+  /* Gives it back; a broken one is closed. */
+  void (*release)(server *s, connection *c);
+  void (*record)(server *s, const request_record *r);
+  void (*retain)(server *s);
+  void (*unref)(server *s);
+};
+
+/* How the module finds servers by name: its client data (pAux). */
+typedef struct server_directory {
+  /* Borrowed; NULL with a clear error if none of that name is attached. */
+  server *(*find)(struct server_directory *d, const char *name, tskdb_error *e);
+  /* The described columns of a native statement, kept for the life of the
+  ** directory so that xConnect makes no second round trip: retained catalog
+  ** of one relation, or NULL. */
+  catalog *(*describe)(struct server_directory *d, server *s, const char *native, tskdb_error *e);
+} server_directory;
+
+#endif
