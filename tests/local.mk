@@ -1,0 +1,36 @@
+# tests/local.mk - the suites, one a line, in the order of the floors.
+#
+# A suite is tests/<floor>/<noun>_test.c (a Check program, linked with everything, hidden names
+# too) or tests/<floor>/<noun>.test (an executable script that prints "ok - case" and "not ok -
+# case" lines and uses the stock sqlite3 as $TSKDB_SQLITE3 with $TSKDB_MODULE).  Both exit with
+# 77 when what they need is not there.  A comment "Budget: N s" at its head says how long it may
+# take; without one it is 10 s.
+C_SUITES =
+
+SCRIPT_SUITES = \
+	%reldir%/check_floors.sh \
+	%reldir%/exports.test
+
+if HAVE_CHECK
+check_PROGRAMS += $(C_SUITES)
+endif
+dist_check_SCRIPTS += $(SCRIPT_SUITES)
+TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
+TEST_EXTENSIONS = .sh .test
+AM_TESTS_ENVIRONMENT = . tests/environment;
+
+# Every C suite has these, unless it says otherwise.
+AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)
+LDADD = libembedded.la $(CHECK_LIBS)
+
+EXTRA_DIST += \
+	%reldir%/packages.sh \
+	%reldir%/run.sh \
+	%reldir%/servers.sh
+
+# For tests/run.sh: the suites of this build.
+list-suites:
+	@printf '%s\n' $(TESTS)
+check-floors:
+	@$(srcdir)/%reldir%/check_floors.sh $(srcdir)
+.PHONY: list-suites check-floors

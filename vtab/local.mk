@@ -1,0 +1,64 @@
+# vtab/local.mk - the sources of the ground floor, one noun a line.
+
+# Shared rooms: in tskdb.so, and in every driver module as well.
+ROOM_SOURCES = \
+	%reldir%/arena.c %reldir%/arena.h \
+	%reldir%/batch.c %reldir%/batch.h \
+	%reldir%/buffer.c %reldir%/buffer.h \
+	%reldir%/error.c %reldir%/error.h \
+	%reldir%/memory.c %reldir%/memory.h \
+	%reldir%/pushdown.c %reldir%/pushdown.h \
+	%reldir%/relation.c %reldir%/relation.h \
+	%reldir%/sql_text.c %reldir%/sql_text.h \
+	%reldir%/url.c %reldir%/url.h \
+	%reldir%/value.c %reldir%/value.h \
+	%reldir%/wait.c %reldir%/wait.h
+
+# The core: in tskdb.so and libtskdb only.
+CORE_SOURCES = \
+	%reldir%/driver.h \
+	%reldir%/cursor.c %reldir%/cursor.h \
+	%reldir%/module.c %reldir%/module.h \
+	%reldir%/plan.c %reldir%/plan.h \
+	%reldir%/prefetch.c %reldir%/prefetch.h
+
+# The drivers.  A new database is a block like these two.
+POSTGRES_SOURCES = \
+	%reldir%/postgres/catalog.c %reldir%/postgres/catalog.h \
+	%reldir%/postgres/compile.c %reldir%/postgres/compile.h \
+	%reldir%/postgres/connect.c %reldir%/postgres/connect.h \
+	%reldir%/postgres/driver.c \
+	%reldir%/postgres/scan.c %reldir%/postgres/scan.h \
+	%reldir%/postgres/types.c %reldir%/postgres/types.h
+
+if DRIVER_POSTGRES
+DRIVER_MODULES += tskdb_postgres.la
+EMBEDDED_DRIVERS += libembedded_postgres.la
+tskdb_postgres_la_SOURCES = $(POSTGRES_SOURCES)
+tskdb_postgres_la_CPPFLAGS = $(GUEST_CPPFLAGS) $(POSTGRES_CFLAGS)
+tskdb_postgres_la_LDFLAGS = $(MODULE_LDFLAGS) -export-symbols-regex '^tskdb_driver_postgres$$'
+tskdb_postgres_la_LIBADD = librooms.la $(POSTGRES_LIBS)
+libembedded_postgres_la_SOURCES = $(POSTGRES_SOURCES)
+libembedded_postgres_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(POSTGRES_CFLAGS)
+libembedded_postgres_la_LIBADD = $(POSTGRES_LIBS)
+endif
+
+MYSQL_SOURCES = \
+	%reldir%/mysql/catalog.c %reldir%/mysql/catalog.h \
+	%reldir%/mysql/compile.c %reldir%/mysql/compile.h \
+	%reldir%/mysql/connect.c %reldir%/mysql/connect.h \
+	%reldir%/mysql/driver.c \
+	%reldir%/mysql/scan.c %reldir%/mysql/scan.h \
+	%reldir%/mysql/types.c %reldir%/mysql/types.h
+
+if DRIVER_MYSQL
+DRIVER_MODULES += tskdb_mysql.la
+EMBEDDED_DRIVERS += libembedded_mysql.la
+tskdb_mysql_la_SOURCES = $(MYSQL_SOURCES)
+tskdb_mysql_la_CPPFLAGS = $(GUEST_CPPFLAGS) $(MYSQL_CFLAGS)
+tskdb_mysql_la_LDFLAGS = $(MODULE_LDFLAGS) -export-symbols-regex '^tskdb_driver_mysql$$'
+tskdb_mysql_la_LIBADD = librooms.la $(MYSQL_LIBS)
+libembedded_mysql_la_SOURCES = $(MYSQL_SOURCES)
+libembedded_mysql_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(MYSQL_CFLAGS)
+libembedded_mysql_la_LIBADD = $(MYSQL_LIBS)
+endif
