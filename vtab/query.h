@@ -28,7 +28,7 @@ typedef struct query_expr {
   int column;              /* EXPR_COLUMN: into relation.columns */
   int parameter;           /* EXPR_PARAMETER: into query.parameters */
   query_operator op;       /* EXPR_TERM */
-  const pushdown_row *row; /* EXPR_TERM, and the order of order_by */
+  const pushdown_row *row; /* EXPR_TERM, and the columns of order_by and group_by */
   struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} args[1] */
   int n_args;
 } query_expr;
@@ -49,7 +49,8 @@ typedef struct query {
   int n_select;
   query_expr *filter;      /* a conjunction of EXPR_TERM */
   int n_filter;
-  bool distinct;
+  query_expr *group_by;    /* EXPR_COLUMN with the DISTINCT row: equal rows may be merged */
+  int n_group_by;
   query_order *order_by;
   int n_order_by;
   bool has_limit;

@@ -13,24 +13,22 @@
 typedef struct sql_dialect {
   char quote;                                   /* of identifiers: " or ` */
   const char *operators[OP_COUNT];              /* how {op} reads; NULL: not used in rows */
-  /* Appends the placeholder of parameter NUMBER (from 1; a list is given its
-  ** first number). Returns how many numbers it took: 1, or one an element. */
-  int (*placeholder)(buffer *out, int number, const value *v);
-  /* Appends the select expression of a column (quoted name given): the place
-  ** for casts that make the server send what scan.c can decode. */
+  /* true: placeholders are $1, $2 …, a row that names {v} twice uses one
+  ** parameter, and a list is one parameter (STORAGE_LIST).  false: each {v} is
+  ** a ? with a parameter of its own, and a list is ?,?,…, a parameter an element. */
+  bool numbered;
+  /* Appends the select expression of a column (its quoted name given): the
+  ** place for casts that make the server send what scan.c can decode. */
   void (*select)(buffer *out, const column *c, const char *quoted);
   /* Appends direction and NULL placement after an ORDER BY expression. */
   void (*direction)(buffer *out, const column *c, bool descending);
-  const char *count_only;                       /* selected when no column is wanted: "NULL" */
-  const char *limit;                            /* printf formats: limit, limit+offset; both take long long */
-  const char *limit_offset;
 } sql_dialect;
 
-/* Appends the SELECT of Q. The parameters' order in the text is that of
-** q->parameters, each used once. Sticky out->failed without memory. */
-void sql_text_select(buffer *out, const query *q, const sql_dialect *d);
+/* Compiles Q to one SELECT: OUT->text and OUT->parameters in A, in the order
+** of the placeholders.  False without memory or on a malformed row text. */
+bool sql_text_compile(const query *q, const sql_dialect *d, arena *a, request *out, tskdb_error *e);
 
 /* Appends "schema"."name", or the native query in parentheses with an alias. */
-void sql_text_relation(buffer *out, const relation *r, const sql_dialect *d);
+void sql_text_relation(buffer *out, const relation *r, char quote);
 
 #endif
