@@ -48,32 +48,32 @@ bool batch_grow(batch *b);       /* more rows; false: at its bound or out of mem
 char *batch_reserve(batch *b, size_t length);  /* room at the heap's end, not yet used; NULL when failed */
 size_t batch_bytes(const batch *b);            /* that it holds now */
 
-static inline size_t batch_slot(const batch *b, int column) {
-  return (size_t)column * b->row_limit + b->n_rows;
+static inline size_t batch_slot(const batch *b, int col) {
+  return (size_t)col * b->row_limit + b->n_rows;
 }
 
-static inline void batch_integer(batch *b, int column, int64_t v) {
-  size_t i = batch_slot(b, column);
+static inline void batch_integer(batch *b, int col, int64_t v) {
+  size_t i = batch_slot(b, col);
   b->storage[i] = STORAGE_INTEGER;
   b->cells[i].integer = v;
 }
 
-static inline void batch_null(batch *b, int column) {
-  b->storage[batch_slot(b, column)] = STORAGE_NULL;
+static inline void batch_null(batch *b, int col) {
+  b->storage[batch_slot(b, col)] = STORAGE_NULL;
 }
 
 /* NaN becomes NULL, as in SQLite. */
-static inline void batch_real(batch *b, int column, double v) {
-  size_t i = batch_slot(b, column);
+static inline void batch_real(batch *b, int col, double v) {
+  size_t i = batch_slot(b, col);
   b->storage[i] = v == v ? STORAGE_REAL : STORAGE_NULL;
   b->cells[i].real = v;
 }
 
 /* Copies the bytes.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */
-void batch_bytes_value(batch *b, int column, storage s, const void *bytes, size_t length);
+void batch_bytes_value(batch *b, int col, storage s, const void *bytes, size_t length);
 
 /* A value of any class, its bytes copied. */
-void batch_value(batch *b, int column, const value *v);
+void batch_value(batch *b, int col, const value *v);
 
 /* Completes the row, with every column that was not set NULL.  False: the
 ** batch is full (the row is in it) or has failed. */

@@ -89,7 +89,7 @@ typedef enum reason {
 #define CLASSES(k)   (1u << (k))
 #define CLASSES_ALL  ((1u << CLASS_COUNT) - 1u)
 
-typedef enum collation { COLLATION_BINARY, COLLATION_NOCASE, COLLATION_RTRIM, COLLATION_OTHER } collation;
+typedef enum collation_kind { COLLATION_BINARY, COLLATION_NOCASE, COLLATION_RTRIM, COLLATION_OTHER } collation_kind;
 #define COLLATIONS(c) (1u << (c))
 
 typedef struct pushdown_row {
@@ -140,20 +140,20 @@ typedef struct pushdown_context {
 
 /* The row for (op, column, collation), or NULL; never a LOCAL one without its reason in *WHY. */
 const pushdown_row *pushdown_find(const pushdown_context *p, query_operator op, const column *c,
-                                  collation collation, reason *why);
+                                  collation_kind collation, reason *why);
 
 /* Decides OP over column C and VALUE, which may be of any storage class, at
 ** the start of a scan or for a constant at planning.  Memory for converted
 ** values comes from A; on failure there (a->failed) the outcome is LOCAL. */
 outcome pushdown_resolve(const pushdown_context *p, query_operator op, const column *c,
-                         collation collation, const value *v, arena *a);
+                         collation_kind collation, const value *v, arena *a);
 
 /* Whether pushdown_resolve() would be exact for every value whatever. Then a
 ** constraint may be omitted without knowing its value. */
-bool pushdown_is_total(const pushdown_context *p, query_operator op, const column *c, collation collation);
+bool pushdown_is_total(const pushdown_context *p, query_operator op, const column *c, collation_kind collation);
 
 /* Whether some value could be pushed at all (for cost and explain); *WHY says why not. */
-verdict pushdown_best(const pushdown_context *p, query_operator op, const column *c, collation collation, reason *why);
+verdict pushdown_best(const pushdown_context *p, query_operator op, const column *c, collation_kind collation, reason *why);
 
 const char *query_operator_name(query_operator op);
 const char *reason_name(reason r);
