@@ -1,0 +1,26 @@
+/*
+** sqlite.h - the one way to SQLite: every file that calls it includes this.
+**
+** A guest (tskdb.so, a driver module) reaches SQLite through the table that
+** the host hands over; the library (-DSQLITE_CORE) calls it directly.  Each
+** module has its own copy of the pointer, set once, before anything else.
+*/
+#ifndef VTAB_SQLITE_H
+#define VTAB_SQLITE_H
+
+#include <stdbool.h>
+
+#ifdef SQLITE_CORE
+#include <sqlite3.h>
+#else
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT3
+#endif
+
+/* Sets this module's API table.  False if it is NULL or another table was set
+** before: a second SQLite library in one process, whose objects must not meet
+** the first one's.  In the library there is no table, and this is true.
+** Any thread. */
+bool sqlite_host_set(const void *api);
+
+#endif
