@@ -109,4 +109,8 @@ value_time value_parse_time(const char *text, size_t length);
 
 bool value_is_utf8(const char *bytes, size_t length);   /* strict: no surrogates, no overlong forms */
 
+/* How many bytes the UTF-8 character at BYTES takes; 0 if it is not valid or
+** not complete within LENGTH. */
+size_t value_utf8_character(const char *bytes, size_t length);
+
 #endif

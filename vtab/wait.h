@@ -31,7 +31,8 @@ typedef struct wait_scope {
 bool wait_socket(const wait_scope *w, int fd, short events, short *revents, tskdb_error *e);
 
 /* The same with a limit of its own in place of the scope's timeout_ms, for
-** connecting and for time-outs that a client library asks for.  *TIMED_OUT
+** connecting and for time-outs that a client library asks for; 0 or less is
+** no bound here too, so what is left of a limit is passed as at least 1.  *TIMED_OUT
 ** (may be NULL) receives whether the limit ended the wait; then the result is
 ** true and no error is set if TIMED_OUT is given. */
 bool wait_socket_for(const wait_scope *w, int fd, short events, int limit_ms, bool *timed_out,
