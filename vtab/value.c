@@ -1,8 +1,18 @@
 /*
-** value.c - values and types: names, affinities, UTF-8.
+** value.c - values and types: names, affinities, numbers, times, UTF-8.
+**
+** Guarantees that a text is a number exactly when SQLite's NUMERIC affinity
+** says so, and the same one, except that reals are correctly rounded here
+** where an older SQLite may differ in the last bit beyond 15 digits.
+** Invariants: no allocation, no state.  No locale has a say: strtod() is given
+** digits and an exponent only, of printf()'s output only the digits are used.
 */
 #include "vtab/value.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -60,4 +70,334 @@ bool value_is_utf8(const char *bytes, size_t length) {
     i += n;
   }
   return true;
+}
+
+/*
+** Numbers.  A text is scanned into its parts once; what is a number, and
+** which numbers are whole, is decided on the parts.
+*/
+typedef struct number {
+  const char *whole, *whole_end;       /* digits before the point, without leading zeros */
+  const char *fraction, *fraction_end; /* digits behind it, without trailing zeros */
+  int64_t exponent;                    /* as written, clamped to +-EXPONENT_MAX */
+  bool negative;
+  bool integral;                       /* neither point nor exponent was written */
+} number;
+
+/* Far beyond any double, and a sum with a text's length does not overflow. */
+#define EXPONENT_MAX INT64_C(1000000000000000)
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/* sqlite3Isspace() */
+static bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static const char *skip_digits(const char *p, const char *end) {
+  while (p < end && is_digit(*p)) p++;
+  return p;
+}
+
+/* Reads the exponent behind the letter e; NULL if there is none. */
+static const char *scan_exponent(const char *p, const char *end, int64_t *exponent) {
+  bool negative = p < end && *p == '-';
+  int64_t e = 0;
+  if (p < end && (*p == '-' || *p == '+')) p++;
+  if (p == end || !is_digit(*p)) return NULL;
+  for (; p < end && is_digit(*p); p++)
+    if (e < EXPONENT_MAX / 10) e = e * 10 + (*p - '0');
+  *exponent = negative ? -e : e;
+  return p;
+}
+
+/* The grammar of sqlite3AtoF() without its blanks: [+-] digits [. digits] [e [+-] digits], with
+** at least one digit before the exponent.  False unless all of TEXT is one number. */
+static bool scan_number(const char *text, size_t length, number *n) {
+  const char *p = text, *end = text + length;
+  *n = (number){.integral = true};
+  if (p < end && (*p == '-' || *p == '+')) n->negative = *p++ == '-';
+  n->whole = p;
+  n->whole_end = p = skip_digits(p, end);
+  n->fraction = n->fraction_end = p;
+  size_t digits = (size_t)(n->whole_end - n->whole);
+  if (p < end && *p == '.') {
+    n->integral = false;
+    n->fraction = ++p;
+    n->fraction_end = p = skip_digits(p, end);
+    digits += (size_t)(n->fraction_end - n->fraction);
+  }
+  if (digits == 0) return false;
+  if (p < end && (*p == 'e' || *p == 'E')) {
+    n->integral = false;
+    p = scan_exponent(p + 1, end, &n->exponent);
+    if (p == NULL) return false;
+  }
+  while (n->whole < n->whole_end && *n->whole == '0') n->whole++;
+  while (n->fraction < n->fraction_end && n->fraction_end[-1] == '0') n->fraction_end--;
+  return p == end;
+}
+
+/* The digits of an integral number as an int64, if it is in range. */
+static bool number_integer(const number *n, int64_t *out) {
+  uint64_t limit = (uint64_t)INT64_MAX + (n->negative ? 1 : 0), u = 0;
+  if (n->whole_end - n->whole > 19) return false;
+  for (const char *p = n->whole; p < n->whole_end; p++) u = u * 10 + (uint64_t)(*p - '0');
+  if (u > limit) return false;
+  *out = n->negative ? (int64_t)(0 - u) : (int64_t)u;
+  return true;
+}
+
+/* Appends the digits [P, END) to OUT as far as they count: leading zeros do
+** not, and behind DIGITS_MAX of them only whether one was not zero. */
+enum { DIGITS_MAX = 780 };       /* no double needs more than 768 to be told from its neighbour */
+
+typedef struct digits {
+  char text[DIGITS_MAX + 32];
+  size_t n;
+  int64_t dropped;               /* digits that count but are not in text */
+  bool inexact;                  /* one of those is not zero */
+} digits;
+
+static void digits_append(digits *d, const char *p, const char *end) {
+  while (d->n == 0 && p < end && *p == '0') p++;
+  for (; p < end; p++) {
+    if (d->n < DIGITS_MAX) {
+      d->text[d->n++] = *p;
+    } else {
+      d->dropped++;
+      d->inexact |= *p != '0';
+    }
+  }
+}
+
+/* Any number by strtod(), in a form in which no locale has a say: digits, e,
+** exponent, no point. */
+static double number_real_slow(const number *n) {
+  digits d = {.n = 0};
+  digits_append(&d, n->whole, n->whole_end);
+  digits_append(&d, n->fraction, n->fraction_end);
+  int64_t e = n->exponent - (n->fraction_end - n->fraction) + d.dropped;
+  if (d.n == 0) d.text[d.n++] = '0';
+  if (d.inexact) {
+    d.text[d.n++] = '1';
+    e--;
+  }
+  if (e > 99999) e = 99999;
+  if (e < -99999) e = -99999;
+  snprintf(d.text + d.n, sizeof d.text - d.n, "e%d", (int)e);
+  return strtod(d.text, NULL);
+}
+
+/* Correctly rounded. */
+static double number_real(const number *n) {
+  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  int64_t e = n->exponent - (n->fraction_end - n->fraction);
+  double r;
+  /* Up to 15 digits and a power of ten up to 22 are exact doubles, so that one
+  ** operation rounds once. Not where the machine computes in a wider format. */
+  bool few = n->whole_end - n->whole + (n->fraction_end - n->fraction) <= 15;
+  if (FLT_EVAL_METHOD == 0 && few && e >= -22 && e <= 22) {
+    int64_t mantissa = 0;
+    for (const char *p = n->whole; p < n->whole_end; p++) mantissa = mantissa * 10 + (*p - '0');
+    for (const char *p = n->fraction; p < n->fraction_end; p++)
+      mantissa = mantissa * 10 + (*p - '0');
+    r = e < 0 ? (double)mantissa / powers[-e] : (double)mantissa * powers[e];
+  } else {
+    r = number_real_slow(n);
+  }
+  return n->negative ? -r : r;
+}
+
+/* What a NUMERIC column holds of a number: sqlite3's applyNumericAffinity()
+** and sqlite3VdbeIntegerAffinity().  Digits alone are an INTEGER when they fit;
+** any other number is one if its REAL is whole and strictly between the ends
+** of the range. */
+static value number_value(const number *n) {
+  value v = {.storage = STORAGE_INTEGER};
+  if (n->integral && number_integer(n, &v.integer)) return v;
+  double r = number_real(n);
+  if (r > -0x1p63 && r < 0x1p63 && (double)(int64_t)r == r) {
+    v.integer = (int64_t)r;
+    return v;
+  }
+  v.storage = STORAGE_REAL;
+  v.real = r;
+  return v;
+}
+
+bool value_apply_numeric(value *v) {
+  number n;
+  if (v->storage != STORAGE_TEXT) return false;
+  const char *p = v->bytes, *end = v->bytes + v->length;
+  while (p < end && is_space(*p)) p++;
+  while (p < end && is_space(end[-1])) end--;
+  if (!scan_number(p, (size_t)(end - p), &n)) return false;
+  *v = number_value(&n);
+  return true;
+}
+
+static bool is_word(const char *text, size_t length, const char *word) {
+  return strlen(word) == length && memcmp(text, word, length) == 0;
+}
+
+/* The infinities as PostgreSQL and value_format_real() spell them. */
+static bool scan_infinity(const char *text, size_t length, double *out) {
+  if (is_word(text, length, "Infinity")) *out = (double)INFINITY;
+  else if (is_word(text, length, "-Infinity")) *out = -(double)INFINITY;
+  else return false;
+  return true;
+}
+
+value value_from_decimal(const char *text, size_t length) {
+  number n;
+  value v = {.storage = STORAGE_TEXT, .bytes = text, .length = length};
+  if (scan_number(text, length, &n)) return number_value(&n);
+  if (is_word(text, length, "NaN")) return (value){.storage = STORAGE_NULL};
+  if (scan_infinity(text, length, &v.real)) v.storage = STORAGE_REAL;
+  return v;
+}
+
+bool value_parse_real(const char *text, size_t length, double *out) {
+  number n;
+  if (!scan_number(text, length, &n)) return scan_infinity(text, length, out);
+  *out = number_real(&n);
+  return true;
+}
+
+/* The digits and the decimal exponent of REAL at PRECISION digits, taken out
+** of printf's %e whatever the locale's point is; trailing zeros removed. */
+static int decimal_digits(double real, int precision, char *out, int *exponent) {
+  char text[64];
+  int n = 0;
+  snprintf(text, sizeof text, "%.*e", precision - 1, real);
+  char *e = strrchr(text, 'e');
+  for (char *p = text; p < e; p++)
+    if (is_digit(*p)) out[n++] = *p;
+  while (n > 1 && out[n - 1] == '0') n--;
+  out[n] = 0;
+  *exponent = atoi(e + 1);
+  return n;
+}
+
+/* What %.<precision>g writes in the C locale. */
+static size_t format_general(double real, int precision, char *out) {
+  char text[32];
+  int exponent, n = decimal_digits(real, precision, text, &exponent);
+  const char *sign = signbit(real) ? "-" : "";
+  if (exponent < -4 || exponent >= precision)
+    return (size_t)sprintf(out, "%s%c%s%se%c%02d", sign, text[0], n > 1 ? "." : "", text + 1,
+                           exponent < 0 ? '-' : '+', abs(exponent));
+  if (exponent < 0) return (size_t)sprintf(out, "%s0.%.*s%s", sign, -exponent - 1, "000", text);
+  if (n <= exponent + 1)
+    return (size_t)sprintf(out, "%s%s%.*s", sign, text, exponent + 1 - n, "00000000000000000");
+  return (size_t)sprintf(out, "%s%.*s.%s", sign, exponent + 1, text, text + exponent + 1);
+}
+
+size_t value_format_real(double real, char *out) {
+  size_t length = 0;
+  if (isinf(real)) return (size_t)sprintf(out, "%sInfinity", real < 0 ? "-" : "");
+  if (isnan(real)) return (size_t)sprintf(out, "NaN");
+  for (int precision = 15; precision <= 17; precision++) {
+    double back;
+    length = format_general(real, precision, out);
+    if (value_parse_real(out, length, &back) && back == real) break;
+  }
+  return length;
+}
+
+/*
+** Dates and times
+*/
+static char *put_two(char *out, int n) {
+  out[0] = (char)('0' + n / 10);
+  out[1] = (char)('0' + n % 10);
+  return out + 2;
+}
+
+static bool in_range(int64_t n, int64_t limit) {
+  return n >= 0 && n < limit;
+}
+
+enum { TIME_ROOM = 48 };         /* what the callers' buffers hold */
+
+size_t value_format_date(int64_t year, int month, int day, char *out) {
+  if (in_range(year, 10000) && in_range(month, 100) && in_range(day, 100)) {
+    char *p = put_two(put_two(out, (int)year / 100), (int)year % 100);
+    *p++ = '-';
+    p = put_two(p, month);
+    *p++ = '-';
+    p = put_two(p, day);
+    *p = 0;
+    return (size_t)(p - out);
+  }
+  return (size_t)snprintf(out, TIME_ROOM, "%04lld-%02d-%02d", (long long)year, month, day);
+}
+
+/* ".5" for 500000; nothing for 0. */
+static size_t put_fraction(int micros, char *out) {
+  size_t n = 0;
+  if (micros <= 0 || micros > 999999) return 0;
+  out[n++] = '.';
+  for (int unit = 100000; micros; unit /= 10) {
+    out[n++] = (char)('0' + micros / unit);
+    micros %= unit;
+  }
+  out[n] = 0;
+  return n;
+}
+
+size_t value_format_clock(int64_t hours, int minutes, int seconds, int micros, char *out) {
+  size_t n;
+  if (in_range(hours, 100) && in_range(minutes, 100) && in_range(seconds, 100)) {
+    char *p = put_two(out, (int)hours);
+    *p++ = ':';
+    p = put_two(p, minutes);
+    *p++ = ':';
+    p = put_two(p, seconds);
+    *p = 0;
+    n = (size_t)(p - out);
+  } else {
+    n = (size_t)snprintf(out, TIME_ROOM - 8, "%02lld:%02d:%02d", (long long)hours, minutes % 100,
+                         seconds % 100);
+  }
+  return n + put_fraction(micros, out + n);
+}
+
+/* The number of N digits at P; -1 if they are not all digits. */
+static int read_digits(const char *p, int n) {
+  int result = 0;
+  for (; n; n--, p++) {
+    if (!is_digit(*p)) return -1;
+    result = result * 10 + (*p - '0');
+  }
+  return result;
+}
+
+static bool is_date(const char *p) {
+  static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  int year = read_digits(p, 4), month = read_digits(p + 5, 2), day = read_digits(p + 8, 2);
+  if (p[4] != '-' || p[7] != '-' || year < 1 || month < 1 || month > 12 || day < 1) return false;
+  bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  return day <= days[month - 1] + (leap && month == 2);
+}
+
+/* " HH:MM:SS" and, if there is more, ".f" */
+static bool is_clock(const char *p, size_t length) {
+  if (length < 9 || p[0] != ' ' || p[3] != ':' || p[6] != ':') return false;
+  int hour = read_digits(p + 1, 2), minute = read_digits(p + 4, 2), second = read_digits(p + 7, 2);
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
+  if (length == 9) return true;
+  if (p[9] != '.' || length < 11 || length > 16) return false;
+  return read_digits(p + 10, (int)length - 10) >= 0 && p[length - 1] != '0';
+}
+
+value_time value_parse_time(const char *text, size_t length) {
+  if (length < 10 || !is_date(text)) return VALUE_TIME_NONE;
+  if (length == 10) return VALUE_TIME_DATE;
+  return is_clock(text + 10, length - 10) ? VALUE_TIME_STAMP : VALUE_TIME_NONE;
 }
