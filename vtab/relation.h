@@ -93,7 +93,7 @@ typedef struct relation {
 
 typedef struct catalog {
   arena arena;
-  int references;
+  _Atomic int references;
   relation *relations;
   int n_relations;
   const char *server_version;  /* as the server says it: "15.18 (Debian 15.18-0+deb12u1)" */
@@ -124,5 +124,9 @@ const char *relation_kind_name(relation_kind kind);
 /* The text for sqlite3_declare_vtab(), appended to OUT. */
 struct buffer;
 void relation_declare(const relation *r, struct buffer *out);
+
+/* The index of the hidden column "_key" in that declaration, which stands for
+** a key of several columns; -1 if the relation has none. */
+int relation_key_column(const relation *r);
 
 #endif
