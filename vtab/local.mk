@@ -10,6 +10,7 @@ ROOM_SOURCES = \
 	%reldir%/pushdown.c %reldir%/pushdown.h \
 	%reldir%/relation.c %reldir%/relation.h \
 	%reldir%/sql_text.c %reldir%/sql_text.h \
+	%reldir%/sqlite.c %reldir%/sqlite.h \
 	%reldir%/url.c %reldir%/url.h \
 	%reldir%/value.c %reldir%/value.h \
 	%reldir%/wait.c %reldir%/wait.h
@@ -17,9 +18,14 @@ ROOM_SOURCES = \
 # The core: in tskdb.so and libtskdb only.
 CORE_SOURCES = \
 	%reldir%/driver.h \
+	%reldir%/query.h \
+	%reldir%/server.h \
+	%reldir%/cost.c \
 	%reldir%/cursor.c %reldir%/cursor.h \
+	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/module.c %reldir%/module.h \
 	%reldir%/plan.c %reldir%/plan.h \
+	%reldir%/plan_text.c \
 	%reldir%/prefetch.c %reldir%/prefetch.h
 
 # The drivers.  A new database is a block like these two.

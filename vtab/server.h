@@ -43,6 +43,8 @@ struct server {
   /* Gives it back; a broken one is closed. */
   void (*release)(server *s, connection *c);
   void (*record)(server *s, const request_record *r);
+  /* Keeps a copy of an error that is about to be reported, for tskdb_last_error(). */
+  void (*remember)(server *s, const tskdb_error *e);
   void (*retain)(server *s);
   void (*unref)(server *s);
 };
@@ -55,6 +57,9 @@ typedef struct server_directory {
   ** directory so that xConnect makes no second round trip: retained catalog
   ** of one relation, or NULL. */
   catalog *(*describe)(struct server_directory *d, server *s, const char *native, tskdb_error *e);
+  /* Counted: each module that is registered holds it. */
+  void (*retain)(struct server_directory *d);
+  void (*unref)(struct server_directory *d);
 } server_directory;
 
 #endif

@@ -31,3 +31,20 @@ bool sqlite_host_set(const void *api) {
 }
 
 #endif
+
+value sqlite_value(sqlite3_value *v) {
+  switch (sqlite3_value_type(v)) {
+    case SQLITE_INTEGER:
+      return (value){.storage = STORAGE_INTEGER, .integer = sqlite3_value_int64(v)};
+    case SQLITE_FLOAT: return (value){.storage = STORAGE_REAL, .real = sqlite3_value_double(v)};
+    case SQLITE_TEXT: {
+      const char *text = (const char *)sqlite3_value_text(v);
+      return (value){.storage = STORAGE_TEXT, .bytes = text, .length = (size_t)sqlite3_value_bytes(v)};
+    }
+    case SQLITE_BLOB: {
+      const char *bytes = sqlite3_value_blob(v);
+      return (value){.storage = STORAGE_BLOB, .bytes = bytes, .length = (size_t)sqlite3_value_bytes(v)};
+    }
+    default: return (value){.storage = STORAGE_NULL};
+  }
+}

@@ -17,10 +17,16 @@
 SQLITE_EXTENSION_INIT3
 #endif
 
+#include "vtab/value.h"
+
 /* Sets this module's API table.  False if it is NULL or another table was set
 ** before: a second SQLite library in one process, whose objects must not meet
 ** the first one's.  In the library there is no table, and this is true.
 ** Any thread. */
 bool sqlite_host_set(const void *api);
+
+/* V as a value of ours; text is UTF-8. Bytes are borrowed from V: valid until
+** V changes, which for an argument is the end of the callback. */
+value sqlite_value(sqlite3_value *v);
 
 #endif

@@ -1,0 +1,119 @@
+/*
+** cost.c - what a plan costs: SQLite chooses the order of joins by it.
+**
+** The unit is the transfer of one row; SQLite compares it with its own unit,
+** a step in a b-tree, which is smaller: rows from a server are dearer than
+** local ones, so a local table is preferred as the outer one where that is
+** near.  Only constraints that are sent make a plan cheaper.
+**
+** Invariant: a relation whose rows have no identity never has a constrained
+** plan that is cheaper than its whole scan.  SQLite splits an OR over two
+** columns into two scans only if they are cheaper together, and would remove
+** duplicates by a rowid that such rows do not have.
+*/
+#include <math.h>
+
+#include "vtab/plan.h"
+
+#define ROUND_TRIP        50.0   /* rows that could be transferred in the time of one request */
+#define UNKNOWN_ROWS      10000.0
+#define SERVER_SCAN       0.05   /* the server's own look at a row that it does not send */
+#define IN_LIST_LENGTH    25.0   /* SQLite's own guess for an IN list */
+
+/* Selectivity where statistics do not tell. */
+#define EQUAL_FRACTION    0.1
+#define RANGE_FRACTION    0.25
+#define PATTERN_FRACTION  0.1
+#define NOT_EQUAL_FRACTION 0.9
+
+static double row_count(const relation *r) {
+  return r->rows >= 1 ? r->rows : r->rows >= 0 ? 1 : UNKNOWN_ROWS;
+}
+
+/* ANALYZE's convention on Postgres, -0.5 for half the rows, is the driver's to
+** resolve: here `distinct` is a number of values. */
+static double equal_fraction(const column *c, double rows) {
+  return c->distinct >= 1 ? 1 / c->distinct : fmax(1 / rows, EQUAL_FRACTION);
+}
+
+static double fraction(const plan_term *t, const relation *r, double rows) {
+  const column *c = &r->columns[t->column];
+  double nulls = c->null_fraction >= 0 ? c->null_fraction : EQUAL_FRACTION;
+  switch (t->op) {
+    case OP_EQ: case OP_IS: return equal_fraction(c, rows);
+    case OP_IN: return fmin(1, IN_LIST_LENGTH * equal_fraction(c, rows));
+    case OP_NE: case OP_IS_NOT: return NOT_EQUAL_FRACTION;
+    case OP_IS_NULL: return nulls;
+    case OP_NOT_NULL: return 1 - nulls;
+    case OP_LIKE: case OP_GLOB: return PATTERN_FRACTION;
+    default: return RANGE_FRACTION;
+  }
+}
+
+static bool is_sent_equality(const plan *p, int col) {
+  for (int i = 0; i < p->n_terms; i++) {
+    const plan_term *t = &p->terms[i];
+    if (t->argument != PLAN_LOCAL && t->column == col && (t->op == OP_EQ || t->op == OP_IS)) return true;
+  }
+  return false;
+}
+
+/* Whether equalities cover every column of the index. */
+static bool is_covered(const plan *p, const relation_index *index) {
+  for (int i = 0; i < index->n_columns; i++) {
+    if (!is_sent_equality(p, index->columns[i])) return false;
+  }
+  return index->n_columns > 0;
+}
+
+static bool is_unique(const plan *p, const relation *r) {
+  for (int i = 0; i < r->n_indexes; i++) {
+    const relation_index *index = &r->indexes[i];
+    if (index->unique && !index->partial && is_covered(p, index)) return true;
+  }
+  return false;
+}
+
+/* Whether the server finds the rows by an index: a sent term is on the first column of one. */
+static bool is_indexed(const plan *p, const relation *r) {
+  for (int i = 0; i < p->n_terms; i++) {
+    const plan_term *t = &p->terms[i];
+    if (t->argument == PLAN_LOCAL || t->op == OP_NE || t->op == OP_IS_NOT) continue;
+    for (int k = 0; k < r->n_indexes; k++) {
+      const relation_index *index = &r->indexes[k];
+      if (index->n_columns && index->columns[0] == t->column) return true;
+    }
+  }
+  return false;
+}
+
+/* SQLite may rely on "at most one row" only where no value whatever widens the
+** request: an exact equality on each column of the key, for values of every class. */
+static bool is_unique_for_certain(const plan_subject *s, const plan *p) {
+  const relation *r = s->relation;
+  for (int k = 0; k < r->n_key; k++) {
+    const column *c = &r->columns[r->key[k]];
+    if (!is_sent_equality(p, r->key[k])) return false;
+    if (!pushdown_is_total(&s->pushdown, OP_EQ, c, COLLATION_BINARY)) return false;
+  }
+  return r->n_key > 0;
+}
+
+void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info) {
+  const relation *r = s->relation;
+  double all = row_count(r), rows = all;
+  bool constrained = false;
+  for (int i = 0; i < p->n_terms; i++) {
+    if (p->terms[i].argument == PLAN_LOCAL) continue;
+    constrained = true;
+    rows *= fraction(&p->terms[i], r, all);
+  }
+  if (is_unique(p, r)) rows = 1;
+  rows = fmax(rows, 1);
+  double whole = ROUND_TRIP + all + all * SERVER_SCAN;
+  double cost = ROUND_TRIP + rows + (is_indexed(p, r) ? 0 : all * SERVER_SCAN);
+  if (constrained && !r->n_key) cost = fmax(cost, whole);
+  info->estimatedCost = constrained ? cost : whole;
+  info->estimatedRows = (sqlite3_int64)fmin(rows, 1e15);
+  if (is_unique_for_certain(s, p)) info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
+}

@@ -1,0 +1,355 @@
+/*
+** plan.c - from SQLite's constraints to a plan (xBestIndex), and from a plan
+** and its values to a query (xFilter).
+**
+** Invariants:
+**   1. A constraint is omitted (SQLite does not re-check) only if the server
+**      is exact for its known constant, or for every value there can be.
+**   2. LIMIT goes along only if every constraint that was offered is sent and
+**      the order is taken over; whether it is really sent is decided by
+**      plan_query(), when all terms have proved exact.
+**   3. OFFSET is omitted only if exactness was certain in xBestIndex.
+**   4. The key's columns are fetched whenever SQLite may remove duplicates by
+**      them: always for a rowid (colUsed does not show its use), for other
+**      keys when a constraint is used (an OR is split into one scan a term,
+**      and colUsed does not show the key's use there either).
+*/
+#include "vtab/plan.h"
+
+#include <string.h>
+
+#include "vtab/memory.h"
+
+/* SQLite's constraint operators, and what they are here. */
+static const struct { unsigned char sqlite; query_operator op; } operators[] = {
+  {SQLITE_INDEX_CONSTRAINT_EQ, OP_EQ},
+  {SQLITE_INDEX_CONSTRAINT_NE, OP_NE},
+  {SQLITE_INDEX_CONSTRAINT_LT, OP_LT},
+  {SQLITE_INDEX_CONSTRAINT_LE, OP_LE},
+  {SQLITE_INDEX_CONSTRAINT_GT, OP_GT},
+  {SQLITE_INDEX_CONSTRAINT_GE, OP_GE},
+  {SQLITE_INDEX_CONSTRAINT_IS, OP_IS},
+  {SQLITE_INDEX_CONSTRAINT_ISNOT, OP_IS_NOT},
+  {SQLITE_INDEX_CONSTRAINT_ISNULL, OP_IS_NULL},
+  {SQLITE_INDEX_CONSTRAINT_ISNOTNULL, OP_NOT_NULL},
+  {SQLITE_INDEX_CONSTRAINT_LIKE, OP_LIKE},
+  {SQLITE_INDEX_CONSTRAINT_GLOB, OP_GLOB},
+};
+
+static bool operator_of(unsigned char sqlite, query_operator *op) {
+  for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+    if (operators[i].sqlite == sqlite) {
+      *op = operators[i].op;
+      return true;
+    }
+  }
+  return false;
+}
+
+static collation_kind collation_of(sqlite3_index_info *info, int i) {
+  const char *name = sqlite3_vtab_collation(info, i);
+  if (!name || sqlite3_stricmp(name, "BINARY") == 0) return COLLATION_BINARY;
+  if (sqlite3_stricmp(name, "NOCASE") == 0) return COLLATION_NOCASE;
+  if (sqlite3_stricmp(name, "RTRIM") == 0) return COLLATION_RTRIM;
+  return COLLATION_OTHER;
+}
+
+/* SQLite's column number to ours; -1 for what is no column of the relation
+** (the ordinal as rowid, the hidden key). */
+static int column_of(const relation *r, int sqlite_column) {
+  if (sqlite_column < 0) return r->key_is_rowid ? r->key[0] : -1;
+  return sqlite_column < r->n_columns ? sqlite_column : -1;
+}
+
+/* LIKE and GLOB may be the application's own on this connection, or made
+** case-sensitive by a PRAGMA; then only the application knows what they mean. */
+static bool is_overridden(sqlite3 *db, query_operator op) {
+  static const char *const queries[] = {
+    "SELECT 1 FROM pragma_function_list WHERE name = 'like' AND NOT builtin",
+    "SELECT 1 FROM pragma_function_list WHERE name = 'glob' AND NOT builtin",
+  };
+  sqlite3_stmt *stmt = NULL;
+  if (sqlite3_prepare_v2(db, queries[op == OP_GLOB], -1, &stmt, NULL) != SQLITE_OK) return true;
+  bool overridden = sqlite3_step(stmt) != SQLITE_DONE;
+  sqlite3_finalize(stmt);
+  return overridden;
+}
+
+/* The constant on a constraint's right side, where it is one. */
+static bool constant_of(sqlite3_index_info *info, int i, value *out) {
+  sqlite3_value *v = NULL;
+  if (sqlite3_vtab_rhs_value(info, i, &v) != SQLITE_OK || !v) return false;
+  *out = sqlite_value(v);
+  return true;
+}
+
+static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, plan_term *t, arena *a) {
+  const column *c = &s->relation->columns[t->column];
+  bool no_value = t->op == OP_IS_NULL || t->op == OP_NOT_NULL;
+  value constant;
+  if ((t->op == OP_LIKE || t->op == OP_GLOB) && is_overridden(s->db, t->op)) {
+    t->verdict = PUSH_LOCAL;
+    t->reason = REASON_OVERRIDDEN;
+  } else if (no_value || (t->op != OP_IN && constant_of(info, i, &constant))) {
+    outcome o = pushdown_resolve(&s->pushdown, t->op, c, t->collation, no_value ? NULL : &constant, a);
+    t->verdict = o.verdict;
+    t->reason = o.reason;
+    info->aConstraintUsage[i].omit = o.verdict == PUSH_EXACT;
+  } else {
+    t->verdict = pushdown_best(&s->pushdown, t->op, c, t->collation, &t->reason);
+    info->aConstraintUsage[i].omit = t->verdict == PUSH_EXACT
+        && pushdown_is_total(&s->pushdown, t->op, c, t->collation);
+  }
+}
+
+/* What the walk over the constraints found beside the terms themselves. */
+typedef struct survey {
+  int n_arguments;
+  bool all_sent;           /* every constraint that was offered is sent */
+  bool all_omitted;        /* and each is certain to be exact */
+  int limit, offset;       /* constraint numbers, -1: none */
+} survey;
+
+static void survey_constraint(const plan_subject *s, sqlite3_index_info *info, int i, arena *a,
+                              plan *p, survey *found) {
+  const struct sqlite3_index_constraint *k = &info->aConstraint[i];
+  plan_term t = {.argument = PLAN_LOCAL};
+  if (k->op == SQLITE_INDEX_CONSTRAINT_LIMIT || k->op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
+    if (k->usable) *(k->op == SQLITE_INDEX_CONSTRAINT_LIMIT ? &found->limit : &found->offset) = i;
+    return;
+  }
+  t.column = column_of(s->relation, k->iColumn);
+  if (!k->usable || t.column < 0 || !operator_of(k->op, &t.op)) {
+    found->all_sent = found->all_omitted = false;
+    return;
+  }
+  t.collation = collation_of(info, i);
+  if (t.op == OP_EQ && sqlite3_vtab_in(info, i, -1)) t.op = OP_IN;
+  judge_term(s, info, i, &t, a);
+  if (t.verdict == PUSH_LOCAL) {
+    found->all_sent = found->all_omitted = false;
+  } else {
+    if (t.op == OP_IN) sqlite3_vtab_in(info, i, 1);
+    t.argument = found->n_arguments++;
+    info->aConstraintUsage[i].argvIndex = t.argument + 1;
+    if (!info->aConstraintUsage[i].omit) found->all_omitted = false;
+  }
+  p->terms[p->n_terms++] = t;
+}
+
+/* Takes over ORDER BY, GROUP BY or DISTINCT if the server orders every column
+** exactly as SQLite does.  SQLite offers BINARY order with its own NULL order alone. */
+static bool choose_order(const plan_subject *s, const sqlite3_index_info *info, arena *a, plan *p) {
+  if (!info->nOrderBy) return true;
+  p->order = arena_alloc(a, (size_t)info->nOrderBy * sizeof(*p->order));
+  if (!p->order || !s->pushdown.enabled) return false;
+  for (int i = 0; i < info->nOrderBy; i++) {
+    reason why;
+    int col = column_of(s->relation, info->aOrderBy[i].iColumn);
+    if (col < 0) return false;
+    const pushdown_row *row =
+        pushdown_find(&s->pushdown, OP_ORDER, &s->relation->columns[col], COLLATION_BINARY, &why);
+    if (!row || row->verdict != PUSH_EXACT) return false;
+    p->order[i] = (plan_order){.column = col, .descending = info->aOrderBy[i].desc};
+  }
+  p->n_order = info->nOrderBy;
+  return true;
+}
+
+static bool is_ordered_column(const plan *p, int col) {
+  for (int i = 0; i < p->n_order; i++) {
+    if (p->order[i].column == col) return true;
+  }
+  return false;
+}
+
+/* Equal rows may be merged if SQLite says so, nothing but the distinct columns
+** is asked for, and the server's idea of equal is SQLite's. */
+static bool may_merge(const plan_subject *s, int mode, const plan *p) {
+  if (mode < 2) return false;
+  for (int i = 0; i < p->n_columns; i++) {
+    if (!is_ordered_column(p, p->columns[i])) return false;
+  }
+  for (int i = 0; i < p->n_order; i++) {
+    reason why;
+    const column *c = &s->relation->columns[p->order[i].column];
+    const pushdown_row *row = pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why);
+    if (!row || row->verdict != PUSH_EXACT) return false;
+  }
+  return true;
+}
+
+/* Whether SQLite uses column I: the last bit of colUsed stands for all from 63 on,
+** and the hidden key column behind the last needs the key. */
+static bool is_used(const relation *r, sqlite3_uint64 used, int i) {
+  if (used & (UINT64_C(1) << (i < 63 ? i : 63))) return true;
+  bool hidden = relation_key_column(r) >= 0
+      && (used & (UINT64_C(1) << (r->n_columns < 63 ? r->n_columns : 63)));
+  for (int k = 0; hidden && k < r->n_key; k++) {
+    if (r->key[k] == i) return true;
+  }
+  return false;
+}
+
+static bool is_key(const relation *r, int col) {
+  for (int k = 0; k < r->n_key; k++) {
+    if (r->key[k] == col) return true;
+  }
+  return false;
+}
+
+static bool choose_columns(const relation *r, const sqlite3_index_info *info, bool key_wanted,
+                           arena *a, plan *p) {
+  p->columns = arena_alloc(a, (size_t)r->n_columns * sizeof(*p->columns));
+  if (!p->columns) return false;
+  for (int i = 0; i < r->n_columns; i++) {
+    if (is_used(r, info->colUsed, i) || (key_wanted && is_key(r, i))) p->columns[p->n_columns++] = i;
+  }
+  return true;
+}
+
+static void choose_limit(sqlite3_index_info *info, survey *found, plan *p) {
+  if (found->limit < 0 || !found->all_sent) return;
+  p->limit_argument = found->n_arguments++;
+  info->aConstraintUsage[found->limit].argvIndex = p->limit_argument + 1;
+  if (found->offset < 0) return;
+  p->offset_argument = found->n_arguments++;
+  p->offset_omitted = found->all_omitted;
+  info->aConstraintUsage[found->offset].argvIndex = p->offset_argument + 1;
+  info->aConstraintUsage[found->offset].omit = p->offset_omitted;
+}
+
+bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out) {
+  const relation *r = s->relation;
+  *out = (plan){.limit_argument = PLAN_LOCAL, .offset_argument = PLAN_LOCAL};
+  size_t n = info->nConstraint ? (size_t)info->nConstraint : 1;
+  out->terms = arena_alloc(a, n * sizeof(*out->terms));
+  if (!out->terms) return false;
+  survey found = {.all_sent = true, .all_omitted = true, .limit = -1, .offset = -1};
+  for (int i = 0; i < info->nConstraint; i++) survey_constraint(s, info, i, a, out, &found);
+  bool constrained = found.n_arguments > 0;
+  if (!choose_columns(r, info, r->key_is_rowid || constrained, a, out)) return false;
+  int mode = sqlite3_vtab_distinct(info);
+  bool ordered = choose_order(s, info, a, out);
+  info->orderByConsumed = ordered && info->nOrderBy > 0;
+  if (!ordered) out->n_order = 0;
+  out->sorted = out->n_order && mode != 1 && mode != 2;
+  out->distinct = out->n_order && may_merge(s, mode, out);
+  if (ordered && mode == 0) choose_limit(info, &found, out);
+  plan_cost(s, out, info);
+  return !a->failed;
+}
+
+/* ---- from a plan and its values to a query ----------------------------- */
+
+/* A query under construction. */
+typedef struct assembly {
+  const plan *plan;
+  const plan_subject *subject;
+  arena *arena;
+  query *query;
+  value *parameters;
+  bool exact;              /* all terms so far */
+  bool empty;
+} assembly;
+
+static query_expr column_expr(int col, const pushdown_row *row) {
+  return (query_expr){.kind = EXPR_COLUMN, .column = col, .row = row};
+}
+
+static void assemble_term(assembly *b, int col, const outcome_term *t) {
+  query_expr *args = arena_alloc(b->arena, 2 * sizeof(*args));
+  if (!args) return;
+  args[0] = column_expr(col, NULL);
+  bool has_value = t->op != OP_IS_NULL && t->op != OP_NOT_NULL;
+  if (has_value) {
+    args[1] = (query_expr){.kind = EXPR_PARAMETER, .parameter = b->query->n_parameters};
+    b->parameters[b->query->n_parameters++] = t->value;
+  }
+  b->query->filter[b->query->n_filter++] = (query_expr){
+      .kind = EXPR_TERM, .op = t->op, .row = t->row, .args = args, .n_args = has_value ? 2 : 1};
+}
+
+static void assemble_filter(assembly *b, const value *arguments, int n_arguments) {
+  for (int i = 0; i < b->plan->n_terms; i++) {
+    const plan_term *t = &b->plan->terms[i];
+    if (t->argument == PLAN_LOCAL || t->argument >= n_arguments) {
+      b->exact = false;
+      continue;
+    }
+    const column *c = &b->subject->relation->columns[t->column];
+    outcome o = pushdown_resolve(&b->subject->pushdown, t->op, c, t->collation,
+                                 &arguments[t->argument], b->arena);
+    if (o.verdict != PUSH_EXACT) b->exact = false;
+    if (o.kind == OUTCOME_NONE) b->empty = true;
+    for (int k = 0; o.kind == OUTCOME_TERMS && k < o.n_terms; k++) {
+      assemble_term(b, t->column, &o.terms[k]);
+    }
+  }
+}
+
+static const pushdown_row *row_of(const assembly *b, query_operator op, int col) {
+  reason why;
+  return pushdown_find(&b->subject->pushdown, op, &b->subject->relation->columns[col],
+                       COLLATION_BINARY, &why);
+}
+
+static void assemble_order(assembly *b) {
+  query *q = b->query;
+  bool merge = b->plan->distinct && b->exact;
+  bool sort = b->plan->sorted || !merge;
+  for (int i = 0; i < b->plan->n_order; i++) {
+    const plan_order *o = &b->plan->order[i];
+    if (merge) q->group_by[q->n_group_by++] = column_expr(o->column, row_of(b, OP_DISTINCT, o->column));
+    if (sort) {
+      q->order_by[q->n_order_by++] = (query_order){
+          .column = column_expr(o->column, row_of(b, OP_ORDER, o->column)), .descending = o->descending};
+    }
+  }
+}
+
+static bool count_of(const value *arguments, int n_arguments, int argument, int64_t *out) {
+  if (argument == PLAN_LOCAL || argument >= n_arguments) return false;
+  if (arguments[argument].storage != STORAGE_INTEGER) return false;
+  *out = arguments[argument].integer;
+  return true;
+}
+
+/* A negative LIMIT is none, a negative OFFSET is 0. */
+static void assemble_limit(assembly *b, const value *arguments, int n_arguments) {
+  const plan *p = b->plan;
+  query *q = b->query;
+  int64_t limit, offset = 0;
+  bool limited = count_of(arguments, n_arguments, p->limit_argument, &limit) && limit >= 0;
+  if (!count_of(arguments, n_arguments, p->offset_argument, &offset) || offset < 0) offset = 0;
+  if (p->offset_omitted) {
+    q->has_limit = limited || offset > 0;
+    q->limit = limited ? limit : INT64_MAX;
+    q->offset = offset;
+  } else if (limited && b->exact && limit <= INT64_MAX - offset) {
+    q->has_limit = true;
+    q->limit = limit + offset;
+  }
+}
+
+bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
+                arena *a, query *out, bool *empty) {
+  size_t terms = 2 * (size_t)p->n_terms + 1, orders = (size_t)p->n_order + 1;
+  *out = (query){.n_sources = 1, .n_select = p->n_columns};
+  out->sources = arena_alloc(a, sizeof(*out->sources));
+  out->select = arena_alloc(a, ((size_t)p->n_columns + 1) * sizeof(*out->select));
+  out->filter = arena_alloc(a, terms * sizeof(*out->filter));
+  out->order_by = arena_alloc(a, orders * sizeof(*out->order_by));
+  out->group_by = arena_alloc(a, orders * sizeof(*out->group_by));
+  value *parameters = arena_alloc(a, terms * sizeof(*parameters));
+  if (a->failed) return false;
+  out->sources[0].relation = s->relation;
+  for (int i = 0; i < p->n_columns; i++) out->select[i] = column_expr(p->columns[i], NULL);
+  assembly b = {.plan = p, .subject = s, .arena = a, .query = out, .parameters = parameters, .exact = true};
+  assemble_filter(&b, arguments, n_arguments);
+  assemble_order(&b);
+  assemble_limit(&b, arguments, n_arguments);
+  out->parameters = parameters;
+  *empty = b.empty;
+  return !a->failed;
+}

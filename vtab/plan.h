@@ -1,0 +1,75 @@
+/*
+** plan.h - what one scan will ask its server, as chosen by xBestIndex.
+**
+** A plan is chosen while SQLite compiles a statement, travels to xFilter as
+** idxStr text (plan_encode, plan_decode; format in plan_text.c) and becomes a
+** query once the values are known (plan_query).  There is no plan state
+** anywhere else.
+**
+** A plan and everything in it lives in one arena.
+*/
+#ifndef VTAB_PLAN_H
+#define VTAB_PLAN_H
+
+#include "vtab/query.h"
+#include "vtab/sqlite.h"
+
+struct buffer;
+
+/* One WHERE term that SQLite offered. */
+typedef struct plan_term {
+  query_operator op;
+  int column;              /* into relation.columns; the rowid is the key's column */
+  collation_kind collation;
+  int argument;            /* into xFilter's argv; PLAN_LOCAL: not sent */
+  verdict verdict;         /* as far as is known before the value is */
+  reason reason;           /* of a verdict that is not exact */
+} plan_term;
+
+enum { PLAN_LOCAL = -1 };
+
+typedef struct plan_order {
+  int column;
+  bool descending;
+} plan_order;
+
+typedef struct plan {
+  plan_term *terms;        /* sent and local ones */
+  int n_terms;
+  plan_order *order;       /* ORDER BY, GROUP BY or DISTINCT columns that the server takes over */
+  int n_order;
+  bool sorted;             /* the rows must come in that order, not only grouped */
+  bool distinct;           /* equal rows may be merged if every term proves exact */
+  int limit_argument;      /* PLAN_LOCAL: none */
+  int offset_argument;     /* PLAN_LOCAL: none; without offset_omitted it only widens the limit */
+  bool offset_omitted;     /* SQLite does not skip rows itself */
+  int *columns;            /* to fetch, ascending, into relation.columns */
+  int n_columns;
+} plan;
+
+/* What a plan is made for. */
+typedef struct plan_subject {
+  const relation *relation;
+  pushdown_context pushdown;
+  sqlite3 *db;
+} plan_subject;
+
+/* Chooses the plan for INFO and fills in INFO's outputs except idxStr. False without memory. */
+bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out);
+
+/* Fills in cost, row estimate and the unique flag (cost.c). */
+void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info);
+
+/* idxStr: what plan_decode() reads, and what EXPLAIN QUERY PLAN shows. */
+void plan_encode(const plan *p, const relation *r, struct buffer *out);
+
+/* False if TEXT is not a plan for R, or without memory (a->failed). */
+bool plan_decode(const char *text, const relation *r, arena *a, plan *out);
+
+/* Turns the plan into a query for the given values. Constraints whose value
+** cannot be pushed are left out and re-checked by SQLite, which omits none of
+** those. *EMPTY: no row can satisfy them. False without memory. */
+bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
+                arena *a, query *out, bool *empty);
+
+#endif

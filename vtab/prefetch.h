@@ -1,0 +1,27 @@
+/*
+** prefetch.h - a worker that fetches the next batch while this one is read.
+**
+** It is started only when a result has proved to be large: a small one is
+** over before a thread would be.  While it runs, the worker owns the scan and
+** its connection; nobody else may touch them until prefetch_stop() has
+** returned.  The worker calls the driver alone, never SQLite.
+*/
+#ifndef VTAB_PREFETCH_H
+#define VTAB_PREFETCH_H
+
+#include "vtab/driver.h"
+
+typedef struct prefetch prefetch;
+
+/* Starts a worker on SCAN, which has rows left. NULL if there is no thread or
+** memory to be had: the caller then goes on fetching by itself. */
+prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_bytes, int timeout_ms);
+
+/* Waits for the next batch and exchanges it for CURRENT, whose memory the
+** worker takes over.  After SCAN_END or SCAN_ERROR it is not called again. */
+scan_status prefetch_take(prefetch *p, batch *current, const wait_scope *w, tskdb_error *e);
+
+/* Stops the worker at once, waits for it and frees everything but the scan. NULL is a no-op. */
+void prefetch_stop(prefetch *p);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+** table.h - one virtual table: a relation of a server in one SQLite connection.
+*/
+#ifndef VTAB_TABLE_H
+#define VTAB_TABLE_H
+
+#include "vtab/plan.h"
+#include "vtab/server.h"
+#include "vtab/sqlite.h"
+
+typedef struct table {
+  sqlite3_vtab base;           /* SQLite's; first */
+  sqlite3 *db;
+  server *server;              /* retained */
+  catalog *catalog;            /* retained: keeps `relation` alive over a refresh */
+  const relation *relation;
+  bool pushdown;               /* of this table: the server's option and its own */
+  int key_column;              /* number of the hidden _key column, -1: none */
+} table;
+
+/* What plans are made for. */
+plan_subject table_subject(const table *t);
+
+/* Gives SQLite the message of E (table and server named), remembers it for
+** tskdb_last_error() and returns the result code. */
+int table_fail(table *t, tskdb_error *e);
+
+#endif
