@@ -20,8 +20,10 @@ CORE_SOURCES = \
 	%reldir%/driver.h \
 	%reldir%/query.h \
 	%reldir%/server.h \
+	%reldir%/table.h \
 	%reldir%/cost.c \
 	%reldir%/cursor.c %reldir%/cursor.h \
+	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/module.c %reldir%/module.h \
 	%reldir%/plan.c %reldir%/plan.h \

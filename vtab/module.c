@@ -80,8 +80,23 @@ static bool read_arguments(int argc, const char *const *argv, const char *usage,
 
 /* ---- a table's life ---------------------------------------------------- */
 
+/* Puts T in the directory's list, where explain finds it by its address. */
+static void table_link(table *t, server_directory *d) {
+  t->next = d->tables;
+  t->link = &d->tables;
+  if (t->next) t->next->link = &t->next;
+  d->tables = t;
+}
+
+static void table_unlink(table *t) {
+  if (!t->link) return;
+  *t->link = t->next;
+  if (t->next) t->next->link = t->link;
+}
+
 static void table_free(table *t) {
   if (!t) return;
+  table_unlink(t);
   catalog_release(t->catalog);
   if (t->server) t->server->unref(t->server);
   mem_free(t);
@@ -162,7 +177,10 @@ static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *ar
   if (read_arguments(argc, argv, usage, &scratch, &parsed, &e)) t = connect(db, aux, &parsed, &e);
   arena_free(&scratch);
   *out = t ? &t->base : NULL;
-  if (t) return SQLITE_OK;
+  if (t) {
+    table_link(t, aux);
+    return SQLITE_OK;
+  }
   char text[1024];
   *message = sqlite3_mprintf("%s", error_format(&e, text, sizeof(text)));
   return error_sqlite_code(&e);

@@ -51,6 +51,7 @@ struct server {
 
 /* How the module finds servers by name: its client data (pAux). */
 typedef struct server_directory {
+  struct table *tables;      /* all that this SQLite connection has connected (module.c) */
   /* Borrowed; NULL with a clear error if none of that name is attached. */
   server *(*find)(struct server_directory *d, const char *name, tskdb_error *e);
   /* The described columns of a native statement, kept for the life of the

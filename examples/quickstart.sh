@@ -1,0 +1,180 @@
+#!/bin/bash
+# examples/quickstart.sh - one SQL statement over PostgreSQL, MariaDB and a SQLite file.
+#
+#   examples/quickstart.sh           try it; everything it started is gone afterwards
+#   examples/quickstart.sh --keep    leave the servers running and say where they are
+#
+# It installs the Debian packages that are missing, builds tskdb in ./build unless it is built,
+# starts private servers in a temporary folder, loads a small shop into them and into a SQLite
+# file, and asks one question that needs all three, in the stock sqlite3 shell.  A server that
+# cannot be installed is left out and its table stands in a SQLite file instead.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=${TSKDB_BUILD:-$root/build}
+keep=no
+case ${1:-} in
+    '') ;;
+    --keep) keep=yes ;;
+    *) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/tskdb-shop-XXXXXX")
+export TSKDB_SERVERS_DIR=$work/servers
+
+title() { printf '\n== %s\n' "$*"; }
+
+finish() {
+    local status=$?
+    if [ "$keep" = no ] || [ $status -ne 0 ]; then
+        "$root/tests/servers.sh" stop >/dev/null 2>&1 || true
+        rm -rf "$work"
+    fi
+    exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# Installs one group; a server's packages may fail, then it is left out.
+install_group() {
+    "$root/tests/packages.sh" "$1"
+}
+
+build_tskdb() {
+    if [ ! -x "$root/configure" ]; then (cd "$root" && ./autogen.sh >"$work/build.log" 2>&1) || tail_log; fi
+    mkdir -p "$build"
+    if [ ! -f "$build/Makefile" ]; then
+        (cd "$build" && "$root/configure" >>"$work/build.log" 2>&1) || tail_log
+    fi
+    make -C "$build" -j2 >>"$work/build.log" 2>&1 || tail_log
+}
+
+tail_log() {
+    tail -n 40 "$work/build.log" >&2
+    echo "quickstart: the build failed" >&2
+    exit 1
+}
+
+# --- the shop ---------------------------------------------------------------------------------
+
+orders_sql="
+DROP TABLE IF EXISTS orders;
+CREATE TABLE orders (
+  id integer PRIMARY KEY, customer_id integer NOT NULL, product_id integer NOT NULL,
+  quantity integer NOT NULL, placed_at timestamp NOT NULL);
+INSERT INTO orders VALUES
+  (1, 1, 10, 2, '2026-01-03 09:15:00'), (2, 2, 11, 1, '2026-01-04 11:00:00'),
+  (3, 1, 12, 5, '2026-02-11 16:42:10'), (4, 3, 10, 1, '2025-12-30 08:00:00'),
+  (5, 4, 11, 3, '2026-03-05 20:05:00'), (6, 2, 12, 4, '2026-03-09 10:30:00'),
+  (7, 5, 13, 1, '2026-03-10 12:00:00'), (8, 4, 10, 6, '2026-04-01 07:45:00');
+"
+customers_sql="
+DROP TABLE IF EXISTS customers;
+CREATE TABLE customers (id integer PRIMARY KEY, name varchar(40) NOT NULL, country char(2));
+INSERT INTO customers VALUES
+  (1, 'Ada', 'GB'), (2, 'Blaise', 'FR'), (3, 'Carl', 'DE'), (4, 'Dorothy', 'US'), (5, 'Émilie', 'FR');
+"
+products_sql="
+CREATE TABLE products (id INTEGER PRIMARY KEY, title TEXT NOT NULL, price REAL NOT NULL);
+INSERT INTO products VALUES (10, 'slide rule', 12.5), (11, 'astrolabe', 89.0), (12, 'ink', 3.2), (13, 'globe', 240.0);
+"
+question="
+SELECT c.name, c.country, count(*) AS orders, sum(o.quantity * p.price) AS total
+  FROM pg.orders o
+  JOIN crm.customers c ON c.id = o.customer_id
+  JOIN products p      ON p.id = o.product_id
+ WHERE o.placed_at >= '2026-01-01'
+ GROUP BY c.id
+ ORDER BY total DESC;
+"
+
+attachments=''
+# attach NAME URL SQL: loads SQL into the server, or into a SQLite file where there is none.
+attach() {
+    local name=$1 url=$2 sql=$3
+    if [ -z "$url" ]; then
+        url=sqlite:$work/$name.db
+        sqlite3 "$work/$name.db" "$sql"
+    else
+        load_with_tskdb "$url" "$sql"
+    fi
+    attachments+="SELECT tskdb_attach('$name', '${url//\'/\'\'}');"$'\n'
+}
+
+# Sends each statement by tskdb_exec, as an application would.
+load_with_tskdb() {
+    local url=${1//\'/\'\'} statement
+    {
+        echo ".load $build/tskdb"
+        echo ".output /dev/null"
+        echo "SELECT tskdb_attach('load', '$url');"
+        while IFS= read -r -d ';' statement; do
+            [ -n "${statement//[[:space:]]/}" ] || continue
+            echo "SELECT tskdb_exec('load', '${statement//\'/\'\'}');"
+        done <<<"$2"
+    } | sqlite3 -bail
+}
+
+show() {
+    title "what it asks"
+    printf '%s' "$question"
+    title "the answer"
+    {
+        echo ".load $build/tskdb"
+        echo ".output /dev/null"
+        printf '%s' "$attachments"
+        echo ".output stdout"
+        echo ".mode column"
+        printf '%s' "$question"
+        echo ".print"
+        echo ".print == what each server was asked"
+        echo ".mode list"
+        echo ".separator ' '"
+        echo "SELECT server || ':', statement, '-- ' || rows || ' rows, ' || round(last_ms, 1) || ' ms' FROM tskdb_requests ORDER BY id;"
+    } | sqlite3 -bail "$work/shop.db"
+}
+
+# --- what happens -----------------------------------------------------------------------------
+
+title "packages"
+install_group build
+install_group shell
+for server in postgres mysql; do
+    install_group $server || echo "quickstart: $server could not be installed; going on without it"
+done
+
+title "build"
+build_tskdb
+echo "built in $build"
+
+title "private servers in $work"
+"$root/tests/servers.sh" start || echo "quickstart: not every server could be started; going on without it"
+eval "$("$root/tests/servers.sh" urls)"
+sqlite3 "$work/shop.db" "$products_sql"
+attach pg "${TSKDB_TEST_POSTGRES:-}" "$orders_sql"
+attach crm "${TSKDB_TEST_MYSQL:-}" "$customers_sql"
+echo "orders:    ${TSKDB_TEST_POSTGRES:+PostgreSQL}${TSKDB_TEST_POSTGRES:-a SQLite file}" | sed 's/PostgreSQL.*/PostgreSQL/'
+echo "customers: ${TSKDB_TEST_MYSQL:+MariaDB}${TSKDB_TEST_MYSQL:-a SQLite file}" | sed 's/MariaDB.*/MariaDB/'
+echo "products:  shop.db, a SQLite file"
+
+show
+
+title "how to go on"
+if [ "$keep" = yes ]; then
+    cat <<END
+The servers are running.  Stop them with
+  TSKDB_SERVERS_DIR=$TSKDB_SERVERS_DIR $root/tests/servers.sh stop && rm -rf $work
+Ask them yourself:
+  sqlite3 $work/shop.db
+  .load $build/tskdb
+$attachments
+END
+else
+    cat <<END
+  sqlite3 your.db
+  .load $build/tskdb
+  SELECT tskdb_attach('pg', 'postgresql://user@host/database');
+  SELECT * FROM tskdb_tables;
+Run it again with --keep to leave these servers running.  README.md goes on from here.
+END
+fi
