@@ -303,7 +303,7 @@ static const char *word_value_end(span s) {
   bool quoted = p < s.end && *p == '\'';
   for (p += quoted; p < s.end; p++) {
     if (*p == '\\' && p + 1 < s.end) p++;
-    else if (*p == (quoted ? '\'' : ' ')) break;
+    else if (*p == (quoted ? '\'' : ' ')) return p + quoted;
   }
   return p;
 }
