@@ -3,6 +3,7 @@
 include_HEADERS += %reldir%/tskdb.h
 
 FEDERATION_SOURCES = \
+	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/library.c
 
 # In the loadable extension only: its entry point.

@@ -1,0 +1,261 @@
+/*
+** explain.c - the table-valued function tskdb_explain(statement).
+**
+** The statement is prepared with EXPLAIN and never run.  Its program names
+** each virtual table by address (VOpen) and each plan by idxStr (VFilter):
+**
+**   addr  opcode   p1      p4
+**   1     VOpen    cursor  vtab:55BC75589828
+**   5     VFilter  cursor  id = ? exact |v1 t=…
+**
+** The address is only compared with those of the tables that this connection
+** has (server_directory.tables); a table that is not ours is passed over.
+** EXPLAIN rather than EXPLAIN QUERY PLAN, because only the program tells two
+** tables of one name apart.
+**
+** All rows are made in xFilter; there is one row a table access.
+*/
+#include "federation/explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtab/buffer.h"
+#include "vtab/explain.h"
+#include "vtab/memory.h"
+
+enum {
+  COLUMN_ID, COLUMN_SERVER, COLUMN_TABLE, COLUMN_REMOTE, COLUMN_EXACT, COLUMN_SUPERSET, COLUMN_LOCAL,
+  COLUMN_ORDER, COLUMN_STATEMENT
+};
+
+static const char declaration[] =
+    "CREATE TABLE x(id INTEGER, server TEXT, table_name TEXT, remote TEXT, exact TEXT,"
+    " superset TEXT, local TEXT, ordering TEXT, statement TEXT HIDDEN)";
+
+typedef struct explain_table {
+  sqlite3_vtab base;           /* SQLite's; first */
+  sqlite3 *db;
+  server_directory *directory; /* the module holds it */
+} explain_table;
+
+typedef struct explain_row {
+  const char *server, *table;
+  explanation what;
+} explain_row;
+
+typedef struct explain_cursor {
+  sqlite3_vtab_cursor base;    /* SQLite's; first */
+  arena arena;                 /* all strings of the rows, and the rows */
+  explain_row *rows;
+  int n_rows, capacity;
+  int row;                     /* current one */
+} explain_cursor;
+
+static int explainConnect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                          sqlite3_vtab **out, char **message) {
+  (void)argc, (void)argv, (void)message;
+  int rc = sqlite3_declare_vtab(db, declaration);
+  if (rc != SQLITE_OK) return rc;
+  explain_table *t = mem_zalloc(sizeof(*t));
+  if (!t) return SQLITE_NOMEM;
+  t->db = db;
+  t->directory = aux;
+  *out = &t->base;
+  return SQLITE_OK;
+}
+
+static int explainDisconnect(sqlite3_vtab *t) {
+  mem_free(t);
+  return SQLITE_OK;
+}
+
+static int explainBestIndex(sqlite3_vtab *t, sqlite3_index_info *info) {
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *k = &info->aConstraint[i];
+    if (k->iColumn != COLUMN_STATEMENT || k->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (!k->usable) return SQLITE_CONSTRAINT;
+    info->aConstraintUsage[i].argvIndex = 1;
+    info->aConstraintUsage[i].omit = 1;
+    info->estimatedCost = 100;
+    info->estimatedRows = 4;
+    return SQLITE_OK;
+  }
+  sqlite3_free(t->zErrMsg);
+  t->zErrMsg = sqlite3_mprintf("tskdb_explain: the statement is missing: tskdb_explain('SELECT …')");
+  return SQLITE_ERROR;
+}
+
+static int explainOpen(sqlite3_vtab *t, sqlite3_vtab_cursor **out) {
+  (void)t;
+  explain_cursor *c = mem_zalloc(sizeof(*c));
+  if (!c) return SQLITE_NOMEM;
+  *out = &c->base;
+  return SQLITE_OK;
+}
+
+static void clear(explain_cursor *c) {
+  arena_free(&c->arena);
+  c->rows = NULL;
+  c->n_rows = c->capacity = c->row = 0;
+}
+
+static int explainClose(sqlite3_vtab_cursor *base) {
+  clear((explain_cursor *)base);
+  mem_free(base);
+  return SQLITE_OK;
+}
+
+/* ---- reading the program ----------------------------------------------- */
+
+/* Which table a cursor of the program is open on. */
+typedef struct opened {
+  int cursor;
+  const table *table;
+} opened;
+
+typedef struct program {
+  explain_table *owner;
+  explain_cursor *rows;
+  opened *opened;
+  int n_opened, capacity;
+  tskdb_error error;
+} program;
+
+/* The table of ours at the address that P4 spells, NULL if there is none. */
+static const table *table_at(const server_directory *d, const char *p4) {
+  static const char prefix[] = "vtab:";
+  if (!p4 || strncmp(p4, prefix, sizeof(prefix) - 1) != 0) return NULL;
+  uintptr_t address = (uintptr_t)strtoull(p4 + sizeof(prefix) - 1, NULL, 16);
+  for (const table *t = d->tables; t; t = t->next) {
+    if ((uintptr_t)t == address) return t;
+  }
+  return NULL;
+}
+
+/* An array of the arena with room for one more element. */
+static void *grown(arena *a, void *array, int n, int *capacity, size_t size) {
+  if (n < *capacity) return array;
+  int more = *capacity ? 2 * *capacity : 8;
+  void *out = arena_alloc(a, (size_t)more * size);
+  if (!out) return NULL;
+  if (n) memcpy(out, array, (size_t)n * size);
+  *capacity = more;
+  return out;
+}
+
+static void see_open(program *p, int cursor, const char *p4) {
+  p->opened = grown(&p->rows->arena, p->opened, p->n_opened, &p->capacity, sizeof(*p->opened));
+  if (!p->opened) return;
+  p->opened[p->n_opened++] = (opened){.cursor = cursor, .table = table_at(p->owner->directory, p4)};
+}
+
+/* The latest VOpen of that number: a subprogram counts its cursors anew. */
+static const table *table_of(const program *p, int cursor) {
+  for (int i = p->n_opened; i-- > 0;) {
+    if (p->opened[i].cursor == cursor) return p->opened[i].table;
+  }
+  return NULL;
+}
+
+static void see_filter(program *p, int cursor, const char *p4) {
+  const table *t = table_of(p, cursor);
+  explain_cursor *c = p->rows;
+  if (!t || !p4) return;
+  c->rows = grown(&c->arena, c->rows, c->n_rows, &c->capacity, sizeof(*c->rows));
+  if (!c->rows) return;
+  explain_row *r = &c->rows[c->n_rows];
+  if (!explain_plan(t, p4, &c->arena, &r->what, &p->error)) return;
+  r->server = arena_strdup(&c->arena, t->server->name);
+  r->table = arena_strdup(&c->arena, t->relation->name);
+  c->n_rows++;
+}
+
+static void read_program(program *p, sqlite3_stmt *stmt) {
+  enum { OPCODE = 1, P1 = 2, P4 = 5 };
+  while (sqlite3_step(stmt) == SQLITE_ROW) {
+    const char *opcode = (const char *)sqlite3_column_text(stmt, OPCODE);
+    const char *p4 = (const char *)sqlite3_column_text(stmt, P4);
+    if (!opcode) continue;
+    if (strcmp(opcode, "VOpen") == 0) see_open(p, sqlite3_column_int(stmt, P1), p4);
+    if (strcmp(opcode, "VFilter") == 0) see_filter(p, sqlite3_column_int(stmt, P1), p4);
+  }
+}
+
+static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text, int argc,
+                         sqlite3_value **argv) {
+  (void)number, (void)text, (void)argc;
+  explain_cursor *c = (explain_cursor *)base;
+  explain_table *t = (explain_table *)base->pVtab;
+  clear(c);
+  const char *statement = (const char *)sqlite3_value_text(argv[0]);
+  if (!statement) return SQLITE_OK;
+  char *explain = sqlite3_mprintf("EXPLAIN %s", statement);
+  sqlite3_stmt *stmt = NULL;
+  if (!explain) return SQLITE_NOMEM;
+  int rc = sqlite3_prepare_v2(t->db, explain, -1, &stmt, NULL);
+  sqlite3_free(explain);
+  sqlite3_free(t->base.zErrMsg);
+  t->base.zErrMsg = NULL;
+  if (rc != SQLITE_OK) {
+    t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", sqlite3_errmsg(t->db));
+    return rc;
+  }
+  program p = {.owner = t, .rows = c};
+  read_program(&p, stmt);
+  rc = sqlite3_finalize(stmt);
+  if (c->arena.failed) return SQLITE_NOMEM;
+  if (error_is_set(&p.error)) {
+    t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", p.error.text);
+    return error_sqlite_code(&p.error);
+  }
+  return rc;
+}
+
+/* ---- rows -------------------------------------------------------------- */
+
+static int explainNext(sqlite3_vtab_cursor *c) {
+  ((explain_cursor *)c)->row++;
+  return SQLITE_OK;
+}
+
+static int explainEof(sqlite3_vtab_cursor *base) {
+  explain_cursor *c = (explain_cursor *)base;
+  return c->row >= c->n_rows;
+}
+
+static int explainColumn(sqlite3_vtab_cursor *base, sqlite3_context *out, int col) {
+  explain_cursor *c = (explain_cursor *)base;
+  const explain_row *r = &c->rows[c->row];
+  const char *text = NULL;
+  switch (col) {
+    case COLUMN_ID: sqlite3_result_int(out, c->row + 1); return SQLITE_OK;
+    case COLUMN_SERVER: text = r->server; break;
+    case COLUMN_TABLE: text = r->table; break;
+    case COLUMN_REMOTE: text = r->what.remote; break;
+    case COLUMN_EXACT: text = r->what.exact; break;
+    case COLUMN_SUPERSET: text = r->what.superset; break;
+    case COLUMN_LOCAL: text = r->what.local; break;
+    case COLUMN_ORDER: text = r->what.order; break;
+    default: break;
+  }
+  sqlite3_result_text(out, text, -1, SQLITE_TRANSIENT);
+  return SQLITE_OK;
+}
+
+static int explainRowid(sqlite3_vtab_cursor *c, sqlite3_int64 *out) {
+  *out = ((explain_cursor *)c)->row + 1;
+  return SQLITE_OK;
+}
+
+static const sqlite3_module explain_module = {
+  .xConnect = explainConnect, .xBestIndex = explainBestIndex, .xDisconnect = explainDisconnect,
+  .xOpen = explainOpen, .xClose = explainClose, .xFilter = explainFilter, .xNext = explainNext,
+  .xEof = explainEof, .xColumn = explainColumn, .xRowid = explainRowid};
+
+static void unref_directory(void *d) { ((server_directory *)d)->unref(d); }
+
+int explain_register(sqlite3 *db, server_directory *d) {
+  d->retain(d);
+  return sqlite3_create_module_v2(db, "tskdb_explain", &explain_module, d, unref_directory);
+}
