@@ -5,7 +5,8 @@
 # case" lines and uses the stock sqlite3 as $TSKDB_SQLITE3 with $TSKDB_MODULE).  Both exit with
 # 77 when what they need is not there.  A comment "Budget: N s" at its head says how long it may
 # take; without one it is 10 s.
-C_SUITES =
+C_SUITES = \
+	%reldir%/vtab/pushdown_test
 
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
