@@ -7,6 +7,7 @@ ROOM_SOURCES = \
 	%reldir%/buffer.c %reldir%/buffer.h \
 	%reldir%/error.c %reldir%/error.h \
 	%reldir%/memory.c %reldir%/memory.h \
+	%reldir%/number.c %reldir%/number.h \
 	%reldir%/pushdown.c %reldir%/pushdown.h \
 	%reldir%/relation.c %reldir%/relation.h \
 	%reldir%/sql_text.c %reldir%/sql_text.h \

@@ -163,15 +163,18 @@ static bool is_decimal_range(double r) {
   return r == 0 || (fabs(r) >= DECIMAL_TINY && fabs(r) < DECIMAL_HUGE);
 }
 
-/* At most 15 digits: decimal and double correspond one to one, so the
-** shortest decimal that reads back as the constant compares as the constant. */
+/* At most 15 digits: decimal and double correspond one to one, so the shortest
+** decimal that SQLite reads as the constant compares as the constant. */
 static reduction reduce_decimal(query_operator op, const value *v, arena *a) {
   double r = v->storage == STORAGE_INTEGER ? (double)v->integer : v->real;
   if (r >= DECIMAL_LIMIT) return reduced_apart(op, true);
   if (r <= -DECIMAL_LIMIT) return reduced_apart(op, false);
   if (v->storage == STORAGE_INTEGER) return reduced_term(op, integer_text(v->integer, a));
   if (!is_decimal_range(r)) return reduced_local(REASON_PRECISION);
-  return reduced_term(op, decimal_text(r, a));
+  char text[32];
+  size_t length = value_format_decimal(r, text);
+  value decimal = {.storage = STORAGE_TEXT, .bytes = arena_strndup(a, text, length), .length = length};
+  return reduced_term(op, decimal);
 }
 
 /* More digits than a double has: SQLite compares the rounded value, so the

@@ -14,20 +14,33 @@ bool sqlite_host_set(const void *api) {
   return true;
 }
 
+int sqlite_version(void) {
+  return sqlite3_libversion_number();
+}
+
 #else
 
 #include <pthread.h>
 
 SQLITE_EXTENSION_INIT1
 
+static int version;
+
 bool sqlite_host_set(const void *api) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   bool accepted;
   pthread_mutex_lock(&lock);
-  if (sqlite3_api == NULL) sqlite3_api = api;
+  if (sqlite3_api == NULL && api != NULL) {
+    sqlite3_api = api;
+    version = sqlite3_libversion_number();
+  }
   accepted = api != NULL && sqlite3_api == api;
   pthread_mutex_unlock(&lock);
   return accepted;
+}
+
+int sqlite_version(void) {
+  return version;
 }
 
 #endif

@@ -25,6 +25,9 @@ SQLITE_EXTENSION_INIT3
 ** Any thread. */
 bool sqlite_host_set(const void *api);
 
+/* sqlite3_libversion_number() of that SQLite, also for worker threads. */
+int sqlite_version(void);
+
 /* V as a value of ours; text is UTF-8. Bytes are borrowed from V: valid until
 ** V changes, which for an argument is the end of the callback. */
 value sqlite_value(sqlite3_value *v);

@@ -2,18 +2,19 @@
 ** value.c - values and types: names, affinities, numbers, times, UTF-8.
 **
 ** Guarantees that a text is a number exactly when SQLite's NUMERIC affinity
-** says so, and the same one, except that reals are correctly rounded here
-** where an older SQLite may differ in the last bit beyond 15 digits.
-** Invariants: no allocation, no state.  No locale has a say: strtod() is given
-** digits and an exponent only, of printf()'s output only the digits are used.
+** says so, and the same one, as the SQLite that runs reads it (number.c).
+** Invariants: no allocation, no state.  No locale has a say: of printf()'s
+** output only the digits are used.
 */
 #include "vtab/value.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "vtab/number.h"
+#include "vtab/sqlite.h"
 
 static const struct {
   const char *name;
@@ -73,144 +74,12 @@ bool value_is_utf8(const char *bytes, size_t length) {
 }
 
 /*
-** Numbers.  A text is scanned into its parts once; what is a number, and
-** which numbers are whole, is decided on the parts.
+** Numbers
 */
-typedef struct number {
-  const char *whole, *whole_end;       /* digits before the point, without leading zeros */
-  const char *fraction, *fraction_end; /* digits behind it, without trailing zeros */
-  int64_t exponent;                    /* as written, clamped to +-EXPONENT_MAX */
-  bool negative;
-  bool integral;                       /* neither point nor exponent was written */
-} number;
-
-/* Far beyond any double, and a sum with a text's length does not overflow. */
-#define EXPONENT_MAX INT64_C(1000000000000000)
-
-static bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 /* sqlite3Isspace() */
 static bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static const char *skip_digits(const char *p, const char *end) {
-  while (p < end && is_digit(*p)) p++;
-  return p;
-}
-
-/* Reads the exponent behind the letter e; NULL if there is none. */
-static const char *scan_exponent(const char *p, const char *end, int64_t *exponent) {
-  bool negative = p < end && *p == '-';
-  int64_t e = 0;
-  if (p < end && (*p == '-' || *p == '+')) p++;
-  if (p == end || !is_digit(*p)) return NULL;
-  for (; p < end && is_digit(*p); p++)
-    if (e < EXPONENT_MAX / 10) e = e * 10 + (*p - '0');
-  *exponent = negative ? -e : e;
-  return p;
-}
-
-/* The grammar of sqlite3AtoF() without its blanks: [+-] digits [. digits] [e [+-] digits], with
-** at least one digit before the exponent.  False unless all of TEXT is one number. */
-static bool scan_number(const char *text, size_t length, number *n) {
-  const char *p = text, *end = text + length;
-  *n = (number){.integral = true};
-  if (p < end && (*p == '-' || *p == '+')) n->negative = *p++ == '-';
-  n->whole = p;
-  n->whole_end = p = skip_digits(p, end);
-  n->fraction = n->fraction_end = p;
-  size_t digits = (size_t)(n->whole_end - n->whole);
-  if (p < end && *p == '.') {
-    n->integral = false;
-    n->fraction = ++p;
-    n->fraction_end = p = skip_digits(p, end);
-    digits += (size_t)(n->fraction_end - n->fraction);
-  }
-  if (digits == 0) return false;
-  if (p < end && (*p == 'e' || *p == 'E')) {
-    n->integral = false;
-    p = scan_exponent(p + 1, end, &n->exponent);
-    if (p == NULL) return false;
-  }
-  while (n->whole < n->whole_end && *n->whole == '0') n->whole++;
-  while (n->fraction < n->fraction_end && n->fraction_end[-1] == '0') n->fraction_end--;
-  return p == end;
-}
-
-/* The digits of an integral number as an int64, if it is in range. */
-static bool number_integer(const number *n, int64_t *out) {
-  uint64_t limit = (uint64_t)INT64_MAX + (n->negative ? 1 : 0), u = 0;
-  if (n->whole_end - n->whole > 19) return false;
-  for (const char *p = n->whole; p < n->whole_end; p++) u = u * 10 + (uint64_t)(*p - '0');
-  if (u > limit) return false;
-  *out = n->negative ? (int64_t)(0 - u) : (int64_t)u;
-  return true;
-}
-
-/* Appends the digits [P, END) to OUT as far as they count: leading zeros do
-** not, and behind DIGITS_MAX of them only whether one was not zero. */
-enum { DIGITS_MAX = 780 };       /* no double needs more than 768 to be told from its neighbour */
-
-typedef struct digits {
-  char text[DIGITS_MAX + 32];
-  size_t n;
-  int64_t dropped;               /* digits that count but are not in text */
-  bool inexact;                  /* one of those is not zero */
-} digits;
-
-static void digits_append(digits *d, const char *p, const char *end) {
-  while (d->n == 0 && p < end && *p == '0') p++;
-  for (; p < end; p++) {
-    if (d->n < DIGITS_MAX) {
-      d->text[d->n++] = *p;
-    } else {
-      d->dropped++;
-      d->inexact |= *p != '0';
-    }
-  }
-}
-
-/* Any number by strtod(), in a form in which no locale has a say: digits, e,
-** exponent, no point. */
-static double number_real_slow(const number *n) {
-  digits d = {.n = 0};
-  digits_append(&d, n->whole, n->whole_end);
-  digits_append(&d, n->fraction, n->fraction_end);
-  int64_t e = n->exponent - (n->fraction_end - n->fraction) + d.dropped;
-  if (d.n == 0) d.text[d.n++] = '0';
-  if (d.inexact) {
-    d.text[d.n++] = '1';
-    e--;
-  }
-  if (e > 99999) e = 99999;
-  if (e < -99999) e = -99999;
-  snprintf(d.text + d.n, sizeof d.text - d.n, "e%d", (int)e);
-  return strtod(d.text, NULL);
-}
-
-/* Correctly rounded. */
-static double number_real(const number *n) {
-  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                  1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-  int64_t e = n->exponent - (n->fraction_end - n->fraction);
-  double r;
-  /* Up to 15 digits and a power of ten up to 22 are exact doubles, so that one
-  ** operation rounds once. Not where the machine computes in a wider format. */
-  bool few = n->whole_end - n->whole + (n->fraction_end - n->fraction) <= 15;
-  if (FLT_EVAL_METHOD == 0 && few && e >= -22 && e <= 22) {
-    int64_t mantissa = 0;
-    for (const char *p = n->whole; p < n->whole_end; p++) mantissa = mantissa * 10 + (*p - '0');
-    for (const char *p = n->fraction; p < n->fraction_end; p++)
-      mantissa = mantissa * 10 + (*p - '0');
-    r = e < 0 ? (double)mantissa / powers[-e] : (double)mantissa * powers[e];
-  } else {
-    r = number_real_slow(n);
-  }
-  return n->negative ? -r : r;
 }
 
 /* What a NUMERIC column holds of a number: sqlite3's applyNumericAffinity()
@@ -220,7 +89,7 @@ static double number_real(const number *n) {
 static value number_value(const number *n) {
   value v = {.storage = STORAGE_INTEGER};
   if (n->integral && number_integer(n, &v.integer)) return v;
-  double r = number_real(n);
+  double r = number_sqlite_real(n, sqlite_version());
   if (r > -0x1p63 && r < 0x1p63 && (double)(int64_t)r == r) {
     v.integer = (int64_t)r;
     return v;
@@ -236,9 +105,13 @@ bool value_apply_numeric(value *v) {
   const char *p = v->bytes, *end = v->bytes + v->length;
   while (p < end && is_space(*p)) p++;
   while (p < end && is_space(end[-1])) end--;
-  if (!scan_number(p, (size_t)(end - p), &n)) return false;
+  if (!number_scan(p, (size_t)(end - p), &n)) return false;
   *v = number_value(&n);
   return true;
+}
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
 static bool is_word(const char *text, size_t length, const char *word) {
@@ -256,7 +129,7 @@ static bool scan_infinity(const char *text, size_t length, double *out) {
 value value_from_decimal(const char *text, size_t length) {
   number n;
   value v = {.storage = STORAGE_TEXT, .bytes = text, .length = length};
-  if (scan_number(text, length, &n)) return number_value(&n);
+  if (number_scan(text, length, &n)) return number_value(&n);
   if (is_word(text, length, "NaN")) return (value){.storage = STORAGE_NULL};
   if (scan_infinity(text, length, &v.real)) v.storage = STORAGE_REAL;
   return v;
@@ -264,7 +137,7 @@ value value_from_decimal(const char *text, size_t length) {
 
 bool value_parse_real(const char *text, size_t length, double *out) {
   number n;
-  if (!scan_number(text, length, &n)) return scan_infinity(text, length, out);
+  if (!number_scan(text, length, &n)) return scan_infinity(text, length, out);
   *out = number_real(&n);
   return true;
 }
@@ -308,6 +181,15 @@ size_t value_format_real(double real, char *out) {
     if (value_parse_real(out, length, &back) && back == real) break;
   }
   return length;
+}
+
+size_t value_format_decimal(double real, char *out) {
+  for (int precision = 15; precision <= 17 && isfinite(real); precision++) {
+    size_t length = format_general(real, precision, out);
+    value v = value_from_decimal(out, length);
+    if ((v.storage == STORAGE_REAL ? v.real : (double)v.integer) == real) return length;
+  }
+  return value_format_real(real, out);
 }
 
 /*

@@ -81,18 +81,24 @@ const char *value_storage_name(storage s);
 ** Other values are left alone.  "5.0" becomes INTEGER 5, as in SQLite. */
 bool value_apply_numeric(value *v);
 
-/* What SQLite's NUMERIC affinity makes of a server's decimal text: INTEGER if
-** it is a whole number in int64's range, else REAL.  NaN gives NULL,
+/* What a NUMERIC column of this SQLite holds of a server's decimal text:
+** INTEGER if it is a whole number in int64's range, else REAL.  NaN gives NULL,
 ** "Infinity" and "-Infinity" REAL.  Anything else stays TEXT, borrowed. */
 value value_from_decimal(const char *text, size_t length);
 
-/* Locale-free strtod of the whole TEXT; false when it is not all a number. */
+/* Locale-free strtod of the whole TEXT, correctly rounded; "Infinity" and
+** "-Infinity" too.  False when it is not all a number (blanks, NaN, hex). */
 bool value_parse_real(const char *text, size_t length, double *out);
 
 /* Writes a double so that every server reads back the same double: at most
 ** 17 digits, the shortest of %.15g, %.16g, %.17g that reads back; infinities
 ** as "Infinity"/"-Infinity"; locale-free. OUT has at least 32 bytes. */
 size_t value_format_real(double real, char *out);
+
+/* The same for the comparison with a server's decimal: the shortest text that
+** SQLite, whose rounding is not always the nearest, reads back as REAL.  A
+** decimal of at most 15 digits that SQLite reads as REAL is found so. */
+size_t value_format_decimal(double real, char *out);
 
 /* Dates and times as DESIGN section 5 writes them: YYYY-MM-DD, HH:MM:SS[.f],
 ** the fraction without trailing zeros.  MICROS is 0..999999.  Each appends at
