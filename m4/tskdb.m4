@@ -87,9 +87,9 @@ AC_DEFUN([TSKDB_SANITIZER], [
       [AC_MSG_ERROR([$CC cannot link with -fsanitize=$2])])])
 ])
 
-dnl TSKDB_PRELOAD: the sanitizer's runtime must be the first library of a process, so a stock
+dnl TSKDB_SANITIZER_RUNTIME: the sanitizer's runtime must be the first library of a process, so a stock
 dnl sqlite3 that is to load our module needs it in LD_PRELOAD.  Gives TSKDB_PRELOAD, its path.
-AC_DEFUN([TSKDB_PRELOAD], [
+AC_DEFUN([TSKDB_SANITIZER_RUNTIME], [
   AS_CASE(["$sanitizers"],
     [*address*], [tskdb_runtime=asan],
     [*thread*], [tskdb_runtime=tsan],

@@ -267,12 +267,13 @@ max_allowed_packet = 64M
 innodb_buffer_pool_size = 64M
 innodb_flush_log_at_trx_commit = 0
 innodb_doublewrite = 0
+innodb_fast_shutdown = 3
 skip_log_bin
 $tls
 END
     # The server runs this before it listens: our user, and no other way in.
     cat >"$home/users.sql" <<END
-DROP USER IF EXISTS ''@'localhost', ''@'$(hostname)';
+DROP USER IF EXISTS ''@'localhost', ''@'$(hostname)', 'root'@'127.0.0.1', 'root'@'::1', 'root'@'$(hostname)';
 CREATE USER IF NOT EXISTS '$USER_NAME'@'%' IDENTIFIED BY '${PASSWORD//\'/\'\'}';
 GRANT ALL ON *.* TO '$USER_NAME'@'%' WITH GRANT OPTION;
 ALTER USER 'root'@'localhost' ACCOUNT LOCK;
