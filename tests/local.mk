@@ -6,10 +6,14 @@
 # 77 when what they need is not there.  A comment "Budget: N s" at its head says how long it may
 # take; without one it is 10 s.
 C_SUITES = \
+	%reldir%/vtab/batch_test \
+	%reldir%/vtab/error_test \
+	%reldir%/vtab/memory_test \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
 	%reldir%/vtab/url_test \
-	%reldir%/vtab/value_test
+	%reldir%/vtab/value_test \
+	%reldir%/vtab/wait_test
 
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* refused(): whether an allocation fails without asking the C library. */
 #ifdef TSKDB_FAULT_INJECTION
 
 #include <stdatomic.h>
@@ -32,7 +33,8 @@ long mem_fail_after(long nth, int persistent) {
   return seen;
 }
 
-static bool fails_now(void) {
+static bool refused(size_t size) {
+  if (size > PTRDIFF_MAX) return true;
   long number = atomic_fetch_add(&fault_seen, 1) + 1;
   long at = atomic_load(&fault_at);
   return at > 0 && (number == at || (number > at && atomic_load(&fault_persistent)));
@@ -40,22 +42,22 @@ static bool fails_now(void) {
 
 #else
 
-static inline bool fails_now(void) {
-  return false;
+static inline bool refused(size_t size) {
+  return size > PTRDIFF_MAX;
 }
 
 #endif
 
 void *mem_alloc(size_t size) {
-  return fails_now() ? NULL : malloc(size ? size : 1);
+  return refused(size) ? NULL : malloc(size ? size : 1);
 }
 
 void *mem_zalloc(size_t size) {
-  return fails_now() ? NULL : calloc(1, size ? size : 1);
+  return refused(size) ? NULL : calloc(1, size ? size : 1);
 }
 
 void *mem_realloc(void *block, size_t size) {
-  return fails_now() ? NULL : realloc(block, size ? size : 1);
+  return refused(size) ? NULL : realloc(block, size ? size : 1);
 }
 
 void mem_free(void *block) {
