@@ -49,7 +49,7 @@ AC_DEFUN([TSKDB_SWITCH], [
 
 dnl TSKDB_COMPILE_FLAGS(FLAGS): appends to TSKDB_CFLAGS each flag that the compiler takes.
 AC_DEFUN([TSKDB_COMPILE_FLAGS], [
-  for tskdb_flag in $1; do
+  for tskdb_flag in m4_normalize([$1]); do
     AS_VAR_PUSHDEF([known], [tskdb_cv_cflag_$tskdb_flag])
     AC_CACHE_CHECK([whether $CC takes $tskdb_flag], [known], [
       tskdb_save_CFLAGS=$CFLAGS
@@ -64,7 +64,7 @@ AC_DEFUN([TSKDB_COMPILE_FLAGS], [
 
 dnl TSKDB_LINK_FLAGS(FLAGS): appends to TSKDB_LDFLAGS each flag that the linker takes.
 AC_DEFUN([TSKDB_LINK_FLAGS], [
-  for tskdb_flag in $1; do
+  for tskdb_flag in m4_normalize([$1]); do
     AS_VAR_PUSHDEF([known], [tskdb_cv_ldflag_$tskdb_flag])
     AC_CACHE_CHECK([whether the linker takes $tskdb_flag], [known], [
       tskdb_save_LDFLAGS=$LDFLAGS
