@@ -101,7 +101,8 @@ char *batch_reserve(batch *b, size_t length) {
   if (b->failed) return NULL;
   if (b->heap == NULL || length > b->heap_size - b->heap_used) {
     char *heap = NULL;
-    if (b->heap_used <= UINT32_MAX && length <= UINT32_MAX && length <= SIZE_MAX / 2 - b->heap_used) {
+    bool possible = b->heap_used <= UINT32_MAX && length <= UINT32_MAX;
+    if (possible && length <= SIZE_MAX / 2 - b->heap_used) {
       size_t size = heap_next(b->heap_size, b->heap_used + length);
       heap = mem_realloc(b->heap, size);
       if (heap) b->heap_size = size;

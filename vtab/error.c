@@ -117,7 +117,8 @@ void error_prefix(tskdb_error *e, const char *format, ...) {
 
 /* What stands behind the message: what is known of a lost write, and the server's own code. */
 static void format_tail(const tskdb_error *e, char *out, size_t size) {
-  const char *unknown = e->outcome_unknown ? " (it is not known whether the write took effect)" : "";
+  const char *unknown = "";
+  if (e->outcome_unknown) unknown = " (it is not known whether the write took effect)";
   if (e->sqlstate[0] && e->native)
     snprintf(out, size, "%s [%d %s]", unknown, e->native, e->sqlstate);
   else if (e->sqlstate[0])
@@ -143,7 +144,8 @@ const char *error_format(const tskdb_error *e, char *out, size_t size) {
 }
 
 int error_sqlite_code(const tskdb_error *e) {
-  return error_is_set(e) && (unsigned)e->klass < N_CLASSES ? classes[e->klass].sqlite_code : SQLITE_OK;
+  if (!error_is_set(e)) return SQLITE_OK;
+  return classes[(unsigned)e->klass < N_CLASSES ? e->klass : ERROR_INTERNAL].sqlite_code;
 }
 
 const char *error_class_name(error_class klass) {

@@ -233,7 +233,8 @@ static double read_paired(scaled x) {
   pair[1] = s >= back ? (double)(s - back) : -(double)(back - s);
   int e = x.exponent;
   for (int i = 0; i < 3; i++) {
-    for (; e >= steps[i].step; e -= steps[i].step) multiply_pair(pair, steps[i].up, steps[i].up_low);
+    for (; e >= steps[i].step; e -= steps[i].step)
+      multiply_pair(pair, steps[i].up, steps[i].up_low);
     for (; e <= -steps[i].step; e += steps[i].step)
       multiply_pair(pair, steps[i].down, steps[i].down_low);
   }
@@ -251,6 +252,9 @@ static double read_nearest(scaled x) {
 #define SIGNED_LIMIT   ((uint64_t)(INT64_MAX - 9) / 10)
 #define UNSIGNED_LIMIT ((UINT64_MAX - 9) / 10)
 
+/* As SQLite decides it, when it starts. */
+enum { LONG_IS_WIDER = LDBL_MANT_DIG > DBL_MANT_DIG };
+
 static const struct reading {
   int since;                     /* SQLite's version */
   uint64_t digits_limit;         /* of scale() */
@@ -259,7 +263,7 @@ static const struct reading {
 } readings[] = {
     {3052000, UNSIGNED_LIMIT, UINT64_MAX / 10, read_nearest},
     {3047000, UNSIGNED_LIMIT, (UINT64_MAX - 0x7ff) / 10, read_paired},
-    {3043000, UNSIGNED_LIMIT, UINT64_MAX / 10, LDBL_MANT_DIG > DBL_MANT_DIG ? read_multiplied : read_paired},
+    {3043000, UNSIGNED_LIMIT, UINT64_MAX / 10, LONG_IS_WIDER ? read_multiplied : read_paired},
     {0, SIGNED_LIMIT, INT64_MAX / 10, read_divided}};
 
 double number_sqlite_real(const number *n, int version) {

@@ -148,6 +148,10 @@ static const char *qualified_name(catalog *c, const relation *r) {
   return arena_printf(&c->arena, "%s.%s", r->remote_schema, r->remote_name);
 }
 
+static bool is_text(const char *name) {
+  return value_is_utf8(name, strlen(name));
+}
+
 /* Why R cannot be a table, as far as R alone tells. */
 static const char *find_fault(catalog *c, const relation *r) {
   const char *schema = r->remote_schema ? r->remote_schema : "";
@@ -155,11 +159,10 @@ static const char *find_fault(catalog *c, const relation *r) {
   if (r->n_columns <= 0) return "it has no columns";
   if (r->n_columns > COLUMNS_MAX)
     return arena_printf(&c->arena, "it has %d columns; SQLite takes %d", r->n_columns, COLUMNS_MAX);
-  if (!value_is_utf8(r->remote_name, strlen(r->remote_name)) || !value_is_utf8(schema, strlen(schema)))
-    return "its name is not valid UTF-8";
+  if (!is_text(r->remote_name) || !is_text(schema)) return "its name is not valid UTF-8";
   for (int i = 0; i < r->n_columns; i++) {
     const char *name = r->columns[i].remote_name;
-    if (name && !value_is_utf8(name, strlen(name)))
+    if (name && !is_text(name))
       return arena_printf(&c->arena, "the name of its column %d is not valid UTF-8", i + 1);
   }
   return NULL;
@@ -320,9 +323,10 @@ static const char *declared_type(const column *c) {
 
 /* Classes whose different values on the server are different values in SQLite. */
 static const bool keeps_apart[CLASS_COUNT] = {
-    [CLASS_BOOL] = true,      [CLASS_INT] = true,         [CLASS_YEAR] = true,  [CLASS_BIT] = true,
-    [CLASS_DECIMAL] = true,   [CLASS_NUMERIC_TEXT] = true, [CLASS_TEXT] = true,  [CLASS_CHAR] = true,
-    [CLASS_ENUM] = true,      [CLASS_UUID] = true,        [CLASS_DATE] = true,  [CLASS_TIME] = true,
+    [CLASS_BOOL] = true,    [CLASS_INT] = true,          [CLASS_YEAR] = true,
+    [CLASS_BIT] = true,     [CLASS_DECIMAL] = true,      [CLASS_NUMERIC_TEXT] = true,
+    [CLASS_TEXT] = true,    [CLASS_CHAR] = true,         [CLASS_ENUM] = true,
+    [CLASS_UUID] = true,    [CLASS_DATE] = true,         [CLASS_TIME] = true,
     [CLASS_TIMESTAMP] = true, [CLASS_TIMESTAMPTZ] = true, [CLASS_BYTES] = true};
 
 static bool is_identity(const relation *r, const relation_index *index) {
@@ -426,7 +430,8 @@ static void declare_hidden_key(const relation *r, char *out, size_t size) {
   snprintf(out, size, "_key");
   for (int number = 1; collides; number++) {
     collides = false;
-    for (int i = 0; i < r->n_columns && !collides; i++) collides = same_name(r->columns[i].name, out);
+    for (int i = 0; i < r->n_columns && !collides; i++)
+      collides = same_name(r->columns[i].name, out);
     if (collides) snprintf(out, size, "_key_%d", number);
   }
 }

@@ -98,11 +98,12 @@ static bool decode(const parser *p, span s, const char **out) {
       byte = escaped_byte(from, s.end);
       if (byte < 0)
         return error_set(p->error, ERROR_CONFIG,
-                         "bad URL: \"%%\" at position %zu is not followed by two hexadecimal digits "
-                         "(a literal %% is written %%25)",
+                         "bad URL: \"%%\" at position %zu is not followed by two hexadecimal "
+                         "digits (a literal %% is written %%25)",
                          position(p, from));
       if (byte == 0)
-        return error_set(p->error, ERROR_CONFIG, "bad URL: %%00 at position %zu", position(p, from));
+        return error_set(p->error, ERROR_CONFIG, "bad URL: %%00 at position %zu",
+                         position(p, from));
       from += 2;
     }
     *to++ = (char)byte;
@@ -146,7 +147,7 @@ static bool parse_host(const parser *p, span s, int number, url_host *out) {
     colon = bracket + 1;
     if (colon < s.end && *colon != ':') return host_error(p, number, "unexpected text after \"]\"");
   } else if (colon < s.end && find((span){colon + 1, s.end}, ':') < s.end) {
-    return host_error(p, number, "more than one \":\"; an IPv6 address stands in brackets, as [::1]");
+    return host_error(p, number, "more than one \":\"; an IPv6 address stands in brackets");
   }
   if (!decode(p, name, &out->host)) return false;
   return colon == s.end || parse_port(p, (span){colon + 1, s.end}, number, &out->port);
@@ -160,7 +161,8 @@ static bool parse_hosts(const parser *p, span s, url *out) {
   if (out->hosts == NULL) return error_memory(p->error);
   for (const char *start = s.start; out->n_hosts < (int)n; out->n_hosts++) {
     const char *comma = find((span){start, s.end}, ',');
-    if (!parse_host(p, (span){start, comma}, out->n_hosts + 1, &out->hosts[out->n_hosts])) return false;
+    url_host *host = &out->hosts[out->n_hosts];
+    if (!parse_host(p, (span){start, comma}, out->n_hosts + 1, host)) return false;
     start = comma + 1;
   }
   return true;
@@ -170,7 +172,7 @@ static bool parse_authority(const parser *p, span s, url *out) {
   const char *at = find(s, '@');
   if (at == s.end) return parse_hosts(p, s, out);
   if (find((span){at + 1, s.end}, '@') < s.end)
-    return fail(p, "more than one \"@\" before the path: in a user name or password it is written %40");
+    return fail(p, "more than one \"@\" before the path (in a user name or password, write %40)");
   return parse_user(p, (span){s.start, at}, out) && parse_hosts(p, (span){at + 1, s.end}, out);
 }
 
@@ -225,8 +227,9 @@ const char *url_parameter_value(const url *u, const char *key) {
 */
 
 /* A parameter is secret if its name contains one of these, or is "pass". */
-static const char *const secret_words[] = {"password", "passwd", "passphrase", "passcode", "pwd",
-                                           "secret",   "token",  "credential", "apikey",   "api_key"};
+static const char *const secret_words[] = {"password", "passwd", "passphrase", "passcode",
+                                           "pwd",      "secret", "token",      "credential",
+                                           "apikey",   "api_key"};
 
 /* The byte that a key's text has at *P, escapes decoded and folded; moves *P on. */
 static char key_byte(const char **p, const char *end) {

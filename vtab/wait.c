@@ -79,7 +79,7 @@ bool wait_socket_for(const wait_scope *w, int fd, short events, int limit_ms, bo
     case POLL_READY: return true;
     case POLL_WOKEN: return interrupt_error(e);
     case POLL_FAILED:
-      return error_set(e, ERROR_NETWORK, "cannot wait for the server: poll failed with errno %d", errno);
+      return error_set(e, ERROR_NETWORK, "cannot wait for the server: poll errno %d", errno);
     case POLL_QUIET: break;
   }
   if (timed_out == NULL) return error_set(e, ERROR_TIMEOUT, "no answer for %d ms", limit_ms);

@@ -38,7 +38,8 @@ static void expect_row(const batch *b, uint32_t at, uint32_t n) {
   char text[32];
   sprintf(text, "row %u", n);
   batch_cell t = cell_at(b, 2, at);
-  bool right = storage_at(b, 0, at) == STORAGE_INTEGER && cell_at(b, 0, at).integer == (int64_t)n - 5 &&
+  bool right = storage_at(b, 0, at) == STORAGE_INTEGER &&
+               cell_at(b, 0, at).integer == (int64_t)n - 5 &&
                storage_at(b, 1, at) == STORAGE_REAL && cell_at(b, 1, at).real == n + 0.5 &&
                storage_at(b, 2, at) == STORAGE_TEXT && t.bytes.length == strlen(text) &&
                memcmp(b->heap + t.bytes.offset, text, t.bytes.length) == 0 &&
@@ -189,7 +190,8 @@ START_TEST(values_of_every_storage_are_copied) {
 END_TEST
 
 #ifdef TSKDB_FAULT_INJECTION
-/* Whichever allocation fails: no row is lost or wrong, and the batch says that it is full or failed. */
+/* Whichever allocation fails: no row is lost or wrong, and the batch says that it is full or
+** failed. */
 START_TEST(every_failed_allocation_is_told) {
   bool clean = false;
   for (long nth = 1; !clean; nth++) {

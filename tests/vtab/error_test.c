@@ -54,11 +54,13 @@ START_TEST(the_format_names_server_and_codes) {
   ck_assert_str_eq(error_format(&e, out, sizeof out), "sales: no such table [42P01]");
   error_prefix(&e, "table \"%s\"", "t");
   error_native(&e, 1146, "42S02");
-  ck_assert_str_eq(error_format(&e, out, sizeof out), "sales: table \"t\": no such table [1146 42S02]");
+  ck_assert_str_eq(error_format(&e, out, sizeof out),
+                   "sales: table \"t\": no such table [1146 42S02]");
   e.sqlstate[0] = 0;
   e.outcome_unknown = true;
-  ck_assert_str_eq(error_format(&e, out, sizeof out),
-                   "sales: table \"t\": no such table (it is not known whether the write took effect) [1146]");
+  ck_assert_str_eq(
+      error_format(&e, out, sizeof out),
+      "sales: table \"t\": no such table (it is not known whether the write took effect) [1146]");
   error_native(&e, 7, "bad");
   error_native(&e, 7, "a\x1b[1m");
   ck_assert_str_eq(e.sqlstate, "");

@@ -39,7 +39,8 @@ static relation *add_relation(const char *schema, const char *name, bool plain) 
   return r;
 }
 
-static column *add_column(relation *r, const char *name, type_class klass, const char *type, uint32_t flags) {
+static column *add_column(relation *r, const char *name, type_class klass, const char *type,
+                          uint32_t flags) {
   column *k = catalog_grow(c, &r->columns, &r->n_columns, sizeof *k);
   if (k == NULL) return NULL;
   k->remote_name = name;
@@ -49,7 +50,8 @@ static column *add_column(relation *r, const char *name, type_class klass, const
   return k;
 }
 
-static relation_index *add_index(relation *r, const int *columns, int n, bool unique, bool primary) {
+static relation_index *add_index(relation *r, const int *columns, int n, bool unique,
+                                 bool primary) {
   relation_index *index = catalog_grow(c, &r->indexes, &r->n_indexes, sizeof *index);
   if (index == NULL) return NULL;
   index->columns = columns;
@@ -149,11 +151,13 @@ START_TEST(too_many_or_no_columns_are_a_reason) {
 END_TEST
 
 START_TEST(column_names_become_unique) {
-  static const char *const given[] = {"a", "A", "a:1", "a:x", "a", "", NULL, "column6", "_key", ":1", ":1"};
-  static const char *const names[] = {"a",   "A:1",     "a:2",     "a:x",       "a:3", "column6", "column7",
-                                      "column6:1", "_key", ":1", ":2"};
+  static const char *const given[] = {"a",  "A",       "a:1",  "a:x", "a", "",
+                                      NULL, "column6", "_key", ":1",  ":1"};
+  static const char *const names[] = {"a",       "A:1",       "a:2",  "a:x", "a:3", "column6",
+                                      "column7", "column6:1", "_key", ":1",  ":2"};
   relation *r = add_relation("public", "t", true);
-  for (size_t i = 0; i < sizeof given / sizeof *given; i++) add_column(r, given[i], CLASS_INT, "int", 0);
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+    add_column(r, given[i], CLASS_INT, "int", 0);
   finish();
   for (size_t i = 0; i < sizeof given / sizeof *given; i++)
     ck_assert_str_eq(c->relations[0].columns[i].name, names[i]);
@@ -162,29 +166,35 @@ END_TEST
 
 START_TEST(a_declared_type_is_the_servers_where_sqlite_reads_it_right) {
   static const struct { type_class klass; const char *type, *declared; } cases[] = {
-      {CLASS_INT, "integer", "integer"}, {CLASS_INT, "bigint", "bigint"}, {CLASS_INT, "oid", "INTEGER"},
-      {CLASS_INT, "int(10) unsigned", "INTEGER"}, {CLASS_INT, "int unsigned", "int unsigned"},
-      {CLASS_INT, "tinyint(1)", "tinyint(1)"}, {CLASS_YEAR, "year(4)", "INTEGER"},
-      {CLASS_BOOL, "boolean", "INTEGER"}, {CLASS_FLOAT, "double precision", "double precision"},
-      {CLASS_FLOAT, "real", "real"}, {CLASS_DECIMAL, "numeric(10,2)", "numeric(10,2)"},
-      {CLASS_DECIMAL, "numeric(3,-2)", "NUMERIC"}, {CLASS_DECIMAL, "decimal(10, 2)", "decimal(10, 2)"},
+      {CLASS_INT, "integer", "integer"}, {CLASS_INT, "bigint", "bigint"},
+      {CLASS_INT, "oid", "INTEGER"}, {CLASS_INT, "int(10) unsigned", "INTEGER"},
+      {CLASS_INT, "int unsigned", "int unsigned"}, {CLASS_INT, "tinyint(1)", "tinyint(1)"},
+      {CLASS_YEAR, "year(4)", "INTEGER"}, {CLASS_BOOL, "boolean", "INTEGER"},
+      {CLASS_FLOAT, "double precision", "double precision"}, {CLASS_FLOAT, "real", "real"},
+      {CLASS_DECIMAL, "numeric(10,2)", "numeric(10,2)"},
+      {CLASS_DECIMAL, "numeric(3,-2)", "NUMERIC"},
+      {CLASS_DECIMAL, "decimal(10, 2)", "decimal(10, 2)"},
       {CLASS_DECIMAL, "numeric(10,2", "NUMERIC"}, {CLASS_DECIMAL, "numeric()", "NUMERIC"},
       {CLASS_DECIMAL, "numeric(10,)", "NUMERIC"}, {CLASS_DECIMAL, "numeric(1,2,3)", "NUMERIC"},
       {CLASS_DECIMAL, "index", "NUMERIC"}, {CLASS_DECIMAL, "hidden", "NUMERIC"},
       {CLASS_DECIMAL, "my price", "my price"}, {CLASS_DECIMAL, "Not Hidden", "NUMERIC"},
       {CLASS_DECIMAL, "price generated always", "NUMERIC"}, {CLASS_DECIMAL, "", "NUMERIC"},
-      {CLASS_DECIMAL, NULL, "NUMERIC"}, {CLASS_DECIMAL, "\"x\"", "NUMERIC"}, {CLASS_DECIMAL, "x); --", "NUMERIC"},
+      {CLASS_DECIMAL, NULL, "NUMERIC"}, {CLASS_DECIMAL, "\"x\"", "NUMERIC"},
+      {CLASS_DECIMAL, "x); --", "NUMERIC"},
       {CLASS_TEXT, "character varying(20)", "character varying(20)"}, {CLASS_TEXT, "text", "text"},
-      {CLASS_TEXT, "citext", "citext"}, {CLASS_ENUM, "enum('a','b')", "TEXT"}, {CLASS_UUID, "uuid", "TEXT"},
-      {CLASS_DATE, "date", "TEXT"}, {CLASS_TIMESTAMP, "timestamp(3) without time zone", "TEXT"},
-      {CLASS_OTHER, "interval", "TEXT"}, {CLASS_ARRAY, "text[]", "TEXT"}, {CLASS_OTHER, "pointtext", "TEXT"},
-      {CLASS_BYTES, "bytea", "BLOB"}, {CLASS_BYTES, "longblob", "longblob"}, {CLASS_BYTES, "varbinary(9)", "BLOB"},
+      {CLASS_TEXT, "citext", "citext"}, {CLASS_ENUM, "enum('a','b')", "TEXT"},
+      {CLASS_UUID, "uuid", "TEXT"}, {CLASS_DATE, "date", "TEXT"},
+      {CLASS_TIMESTAMP, "timestamp(3) without time zone", "TEXT"},
+      {CLASS_OTHER, "interval", "TEXT"}, {CLASS_ARRAY, "text[]", "TEXT"},
+      {CLASS_OTHER, "pointtext", "TEXT"}, {CLASS_BYTES, "bytea", "BLOB"},
+      {CLASS_BYTES, "longblob", "longblob"}, {CLASS_BYTES, "varbinary(9)", "BLOB"},
       {CLASS_GEOMETRY, "point", "BLOB"}, {CLASS_MIXED, "mixed", "BLOB"}};
   relation *r = add_relation("public", "t", true);
   size_t n = sizeof cases / sizeof *cases;
   for (size_t i = 0; i < n; i++) add_column(r, "a", cases[i].klass, cases[i].type, 0);
   finish();
-  for (size_t i = 0; i < n; i++) ck_assert_str_eq(c->relations[0].columns[i].declared, cases[i].declared);
+  for (size_t i = 0; i < n; i++)
+    ck_assert_str_eq(c->relations[0].columns[i].declared, cases[i].declared);
 }
 END_TEST
 
@@ -231,8 +241,9 @@ START_TEST(what_does_not_tell_rows_apart_is_no_identity) {
   add_index(r, second, 1, true, false);
   finish();
   ck_assert_int_eq(r->n_key, 0);
-  static const type_class no[] = {CLASS_UINT64, CLASS_FLOAT, CLASS_FLOAT4, CLASS_NUMERIC, CLASS_JSON,
-                                  CLASS_JSONB, CLASS_ARRAY, CLASS_OTHER, CLASS_MIXED, CLASS_GEOMETRY};
+  static const type_class no[] = {CLASS_UINT64, CLASS_FLOAT,   CLASS_FLOAT4, CLASS_NUMERIC,
+                                  CLASS_JSON,   CLASS_JSONB,   CLASS_ARRAY,  CLASS_OTHER,
+                                  CLASS_MIXED,  CLASS_GEOMETRY};
   for (size_t i = 0; i < sizeof no / sizeof *no; i++) {
     r = keyed(no[i], CLASS_INT);
     add_index(r, both, 2, true, true);
@@ -269,8 +280,8 @@ END_TEST
 /*
 ** A virtual table with a declaration of ours, and nothing else
 */
-static int toy_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
-                       char **message) {
+static int toy_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                       sqlite3_vtab **out, char **message) {
   (void)argc, (void)argv;
   int rc = sqlite3_declare_vtab(db, aux);
   if (rc != SQLITE_OK) *message = sqlite3_mprintf("%s", sqlite3_errmsg(db));
@@ -307,10 +318,12 @@ static void declared_columns(const relation *r, buffer *out) {
   sqlite3_create_module(db, "toy", &module, text.text);
   int rc = sqlite3_exec(db, "CREATE VIRTUAL TABLE t USING toy", NULL, NULL, NULL);
   ck_assert_msg(rc == SQLITE_OK, "%s: %s", text.text, sqlite3_errmsg(db));
-  sqlite3_prepare_v2(db, "SELECT name, type, hidden, pk FROM pragma_table_xinfo('t')", -1, &s, NULL);
+  sqlite3_prepare_v2(db, "SELECT name, type, hidden, pk FROM pragma_table_xinfo('t')", -1, &s,
+                     NULL);
   while (sqlite3_step(s) == SQLITE_ROW)
     buffer_printf(out, "%s|%s|%d|%d\n", (const char *)sqlite3_column_text(s, 0),
-                  (const char *)sqlite3_column_text(s, 1), sqlite3_column_int(s, 2), sqlite3_column_int(s, 3));
+                  (const char *)sqlite3_column_text(s, 1), sqlite3_column_int(s, 2),
+                  sqlite3_column_int(s, 3));
   sqlite3_finalize(s);
   ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT rowid FROM t", -1, &s, NULL) == SQLITE_OK,
                    r->n_key == 0 || r->key_is_rowid);
@@ -355,29 +368,32 @@ END_TEST
 /* The affinity that SQLite itself gives each declared type is the class's. */
 START_TEST(sqlite_derives_the_affinity_of_the_class) {
   static const char *const types[] = {
-      "integer", "int unsigned", "bigint(20)", "double", "float", "real", "numeric(9,3)", "decimal", "money",
-      "text", "character varying(3)", "char(4)", "citext", "blob", "mediumblob", "bytea", "boolean", "date",
-      "clobber", "pointer", "xreal", "floating point", "blobint", "doublechar", "textreal", "real text",
-      "blob real", "real blob", "time", "without", "temp real"};
+      "integer", "int unsigned", "bigint(20)", "double", "float", "real", "numeric(9,3)", "decimal",
+      "money", "text", "character varying(3)", "char(4)", "citext", "blob", "mediumblob", "bytea",
+      "boolean", "date", "clobber", "pointer", "xreal", "floating point", "blobint", "doublechar",
+      "textreal", "real text", "blob real", "real blob", "time", "without", "temp real"};
   relation *r = add_relation("public", "t", true);
   for (int k = 0; k < CLASS_COUNT; k++)
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) add_column(r, "a", (type_class)k, types[i], 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+      add_column(r, "a", (type_class)k, types[i], 0);
   r = c->relations;
   finish();
-  static const char *const probe[] = {[AFFINITY_BLOB] = "text", [AFFINITY_TEXT] = "text",
-                                      [AFFINITY_NUMERIC] = "integer", [AFFINITY_INTEGER] = "integer",
-                                      [AFFINITY_REAL] = "real"};
+  static const char *const probe[] = {
+      [AFFINITY_BLOB] = "text", [AFFINITY_TEXT] = "text", [AFFINITY_NUMERIC] = "integer",
+      [AFFINITY_INTEGER] = "integer", [AFFINITY_REAL] = "real"};
   sqlite3 *db;
   ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
   for (int i = 0; i < r->n_columns; i++) {
-    char *sql = sqlite3_mprintf("DROP TABLE IF EXISTS t; CREATE TABLE t(\"a\" %s); INSERT INTO t VALUES('1')",
-                                r->columns[i].declared);
+    char *sql = sqlite3_mprintf(
+        "DROP TABLE IF EXISTS t; CREATE TABLE t(\"a\" %s); INSERT INTO t VALUES('1')",
+        r->columns[i].declared);
     sqlite3_stmt *s;
     ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", sql);
     sqlite3_free(sql);
     sqlite3_prepare_v2(db, "SELECT typeof(a) FROM t", -1, &s, NULL);
     ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
-    ck_assert_str_eq((const char *)sqlite3_column_text(s, 0), probe[value_class_affinity(r->columns[i].klass)]);
+    ck_assert_str_eq((const char *)sqlite3_column_text(s, 0),
+                     probe[value_class_affinity(r->columns[i].klass)]);
     sqlite3_finalize(s);
   }
   sqlite3_close(db);

@@ -95,22 +95,24 @@ END_TEST
 
 START_TEST(bad_urls_are_explained_without_quoting_them) {
   static const struct { const char *text, *words; } cases[] = {
-      {"", "scheme://"}, {"shop", "scheme://"}, {"localhost:3306", "scheme://"}, {"://SeCrEt", "scheme://"},
-      {"my sql://SeCrEt", "scheme://"}, {"mysql:/u:SeCrEt@h", "scheme://"}, {"1mysql://SeCrEt", "scheme://"},
+      {"", "scheme://"}, {"shop", "scheme://"}, {"localhost:3306", "scheme://"},
+      {"://SeCrEt", "scheme://"}, {"my sql://SeCrEt", "scheme://"},
+      {"mysql:/u:SeCrEt@h", "scheme://"}, {"1mysql://SeCrEt", "scheme://"},
       {"mysql://u:SeCrEt%@h", "position 17"}, {"mysql://u:SeCrEt%2@h", "hexadecimal"},
       {"mysql://u:SeCrEt%zz@h", "hexadecimal"}, {"mysql://u:SeCrEt%00@h", "%00 at position 17"},
       {"mysql://u:SeC@rEt@h", "%40"}, {"mysql://u:SeCrEt", "port"}, {"mysql://u:SeC/rEt@h", "%2F"},
       {"mysql://h:65536", "65535"}, {"mysql://h:0", "port"}, {"mysql://h:-1", "port"},
       {"mysql://a,h:99999999999999999999", "host 2"}, {"mysql://[::1", "without \"]\""},
-      {"mysql://[]", "empty brackets"}, {"mysql://[::1]x", "after \"]\""}, {"mysql://::1", "brackets"},
-      {"mysql://h/d?SeCrEt", "parameter 1"}, {"mysql://h/d?a=1&=SeCrEt", "parameter 2"},
-      {"mysql://h/d?a=Se%00CrEt", "%00"}, {"mysql://u:SeCrEt\n@h", "control character"},
-      {"mysql://u:Se?CrEt@h", "port"}};
+      {"mysql://[]", "empty brackets"}, {"mysql://[::1]x", "after \"]\""},
+      {"mysql://::1", "brackets"}, {"mysql://h/d?SeCrEt", "parameter 1"},
+      {"mysql://h/d?a=1&=SeCrEt", "parameter 2"}, {"mysql://h/d?a=Se%00CrEt", "%00"},
+      {"mysql://u:SeCrEt\n@h", "control character"}, {"mysql://u:Se?CrEt@h", "port"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     ck_assert_msg(!parse(cases[i].text), "%s", cases[i].text);
     ck_assert_int_eq(error.klass, ERROR_CONFIG);
     ck_assert_msg(strstr(error.text, cases[i].words) != NULL, "%s: %s", cases[i].text, error.text);
-    ck_assert_msg(strstr(error.text, "SeC") == NULL && strstr(error.text, "rEt") == NULL, "%s", error.text);
+    ck_assert_msg(strstr(error.text, "SeC") == NULL && strstr(error.text, "rEt") == NULL, "%s",
+                  error.text);
   }
 }
 END_TEST
@@ -127,8 +129,7 @@ END_TEST
 START_TEST(secrets_are_replaced) {
   static const struct { const char *text, *shown; } cases[] = {
       {"mysql://u:pw@h:1/d?a=1", "mysql://u:***@h:1/d?a=1"},
-      {"mysql://u@h:1/d?a=1", "mysql://u@h:1/d?a=1"},
-      {"mysql://u:@h", "mysql://u:@h"},
+      {"mysql://u@h:1/d?a=1", "mysql://u@h:1/d?a=1"}, {"mysql://u:@h", "mysql://u:@h"},
       {"mysql://h:3306,[::1]:3307/d", "mysql://h:3306,[::1]:3307/d"},
       {"redis://:pw@h", "redis://:***@h"},
       {"mysql://h/d?password=x&a=1", "mysql://h/d?password=***&a=1"},
@@ -137,15 +138,11 @@ START_TEST(secrets_are_replaced) {
       {"mysql://h/d?pwd=x&PASSWD=y&my_secret=z&accessToken=q&pass=r&passfile=f",
        "mysql://h/d?pwd=***&PASSWD=***&my_secret=***&accessToken=***&pass=***&passfile=f"},
       {"mysql://h/d?password=a&b", "mysql://h/d?password=***"},
-      {"mysql://u:p@w/o?r@d@h/d", "mysql://u:***@h/d"},
-      {"mysql://u:pw", "mysql://u:***"},
-      {"mysql://u:1pw/x", "mysql://u:***"},
-      {"u:pw@h", "u:***@h"},
+      {"mysql://u:p@w/o?r@d@h/d", "mysql://u:***@h/d"}, {"mysql://u:pw", "mysql://u:***"},
+      {"mysql://u:1pw/x", "mysql://u:***"}, {"u:pw@h", "u:***@h"},
       {"host=h password=x user=u", "host=h password=*** user=u"},
       {"host=h password = 'x \\'y' user=u", "host=h password =*** user=u"},
-      {"sqlite:/a/b.db", "sqlite:/a/b.db"},
-      {"", ""},
-      {"nothing", "nothing"}};
+      {"sqlite:/a/b.db", "sqlite:/a/b.db"}, {"", ""}, {"nothing", "nothing"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     ck_assert_str_eq(url_redact(cases[i].text, &memory), cases[i].shown);
 }

@@ -94,17 +94,19 @@ static void compare_with_column(const char *text, size_t length) {
 START_TEST(text_is_a_number_when_a_numeric_column_says_so) {
   static const char *const texts[] = {
       "", " ", "-", "+", ".", "-.", "e", "e5", ".e5", "0", "-0", "+0", "00", "5", "5.", ".5", "-.5",
-      "+.5", "5.0", "5.e3", "5e", "5e+", "5e-", "5e+0", "5E3", "5e3x", "5 ", " 5", "\t\n\v\f\r 5\r\n ",
-      "5 5", "- 5", "--5", "+-5", "0x10", "0x", "1_000", "1,5", "inf", "Inf", "infinity", "nan", "NaN",
-      "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-      "9223372036854775807.0", "-9223372036854775808.0", "9223372036854774784.0",
-      "-9223372036854774784.0", "00000000000000000000000000000000009223372036854775807",
-      "9007199254740991.0", "9007199254740993.0", "9007199254740993", "2251799813685247.0",
-      "2251799813685248.0", "2251799813685249.5", "4503599627370497.5", "1e18", "1e19", "1e308", "1e309",
-      "-1e309", "1e-400", "1e400", "5e-324", "2e-324", "1e22", "1e23", "123456789012345678", "1e15",
-      "999999999999999", "99999999999999.9", "0.000000000000001", "1e-15", "0e0", "-0.0", "-0e5", "0.0",
-      "12abc", "abc", "1e5e5", "1.5.5", "\xc2\xa0" "5", "5\xc2\xa0", "\xd9\xa5",
-      "1e99999999999999999999", "1e-99999999999999999999", "0e99999999999999999999", "1.0e+000000003"};
+      "+.5", "5.0", "5.e3", "5e", "5e+", "5e-", "5e+0", "5E3", "5e3x", "5 ", " 5",
+      "\t\n\v\f\r 5\r\n ", "5 5", "- 5", "--5", "+-5", "0x10", "0x", "1_000", "1,5", "inf", "Inf",
+      "infinity", "nan", "NaN", "9223372036854775807", "9223372036854775808",
+      "-9223372036854775808", "-9223372036854775809", "9223372036854775807.0",
+      "-9223372036854775808.0", "9223372036854774784.0", "-9223372036854774784.0",
+      "00000000000000000000000000000000009223372036854775807", "9007199254740991.0",
+      "9007199254740993.0", "9007199254740993", "2251799813685247.0", "2251799813685248.0",
+      "2251799813685249.5", "4503599627370497.5", "1e18", "1e19", "1e308", "1e309", "-1e309",
+      "1e-400", "1e400", "5e-324", "2e-324", "1e22", "1e23", "123456789012345678", "1e15",
+      "999999999999999", "99999999999999.9", "0.000000000000001", "1e-15", "0e0", "-0.0", "-0e5",
+      "0.0", "12abc", "abc", "1e5e5", "1.5.5", "\u00a05", "5\u00a0", "\u0665",
+      "1e99999999999999999999", "1e-99999999999999999999", "0e99999999999999999999",
+      "1.0e+000000003"};
   open_sqlite();
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     compare_with_column(texts[i], strlen(texts[i]));
@@ -153,26 +155,35 @@ START_TEST(random_texts_are_numbers_as_in_a_numeric_column) {
 }
 END_TEST
 
-/* Seen on SQLite 3.40.1 and 3.42.0; 3.43.0, 3.44.2 and 3.46.1; 3.47.0, 3.47.2, 3.50.4 and 3.51.2; 3.53.0
-** and 3.54.1, all on x86-64. */
+/* Seen on SQLite 3.40.1 and 3.42.0; 3.43.0, 3.44.2 and 3.46.1; 3.47.0, 3.47.2, 3.50.4 and
+** 3.51.2; 3.53.0 and 3.54.1, all on x86-64. */
 START_TEST(every_sqlite_is_followed_in_its_own_rounding) {
 #if LDBL_MANT_DIG == 64
-  static const int versions[][2] = {{3040001, 3042000}, {3043000, 3046001}, {3047000, 3051002}, {3053000, 3054001}};
+  static const int versions[][2] = {
+      {3040001, 3042000}, {3043000, 3046001}, {3047000, 3051002}, {3053000, 3054001}};
   static const struct { const char *text; uint64_t bits[4]; } seen[] = {
-      {"9.37539517", {0x4022c033cbb473e6, 0x4022c033cbb473e6, 0x4022c033cbb473e5, 0x4022c033cbb473e5}},
-      {"8.87455629919583", {0x4021bfc5d7df1d20, 0x4021bfc5d7df1d20, 0x4021bfc5d7df1d1f, 0x4021bfc5d7df1d1f}},
-      {"042038.258369829", {0x40e486c84490cdba, 0x40e486c84490cdbb, 0x40e486c84490cdba, 0x40e486c84490cdba}},
-      {"-13958356.648453", {0xc16a9f9a94c02081, 0xc16a9f9a94c02082, 0xc16a9f9a94c02081, 0xc16a9f9a94c02081}},
-      {"07262.40e-311", {0x002a1c733a75d6d8, 0x002a1c733a75d6d7, 0x002a1c733a75d6d6, 0x002a1c733a75d6d7}},
-      {"-14331.22027e-303", {0x81e331eda3ab73a4, 0x81e331eda3ab73a5, 0x81e331eda3ab73a4, 0x81e331eda3ab73a5}},
-      {"-566191817.7007e188", {0xe8c83cec2f4e80fa, 0xe8c83cec2f4e80fa, 0xe8c83cec2f4e80fb, 0xe8c83cec2f4e80fb}},
-      {"4419792.37609260e290", {0x7d85a041493c4344, 0x7d85a041493c4344, 0x7d85a041493c4345, 0x7d85a041493c4344}},
+      {"9.37539517",
+       {0x4022c033cbb473e6, 0x4022c033cbb473e6, 0x4022c033cbb473e5, 0x4022c033cbb473e5}},
+      {"8.87455629919583",
+       {0x4021bfc5d7df1d20, 0x4021bfc5d7df1d20, 0x4021bfc5d7df1d1f, 0x4021bfc5d7df1d1f}},
+      {"042038.258369829",
+       {0x40e486c84490cdba, 0x40e486c84490cdbb, 0x40e486c84490cdba, 0x40e486c84490cdba}},
+      {"-13958356.648453",
+       {0xc16a9f9a94c02081, 0xc16a9f9a94c02082, 0xc16a9f9a94c02081, 0xc16a9f9a94c02081}},
+      {"07262.40e-311",
+       {0x002a1c733a75d6d8, 0x002a1c733a75d6d7, 0x002a1c733a75d6d6, 0x002a1c733a75d6d7}},
+      {"-14331.22027e-303",
+       {0x81e331eda3ab73a4, 0x81e331eda3ab73a5, 0x81e331eda3ab73a4, 0x81e331eda3ab73a5}},
+      {"-566191817.7007e188",
+       {0xe8c83cec2f4e80fa, 0xe8c83cec2f4e80fa, 0xe8c83cec2f4e80fb, 0xe8c83cec2f4e80fb}},
+      {"4419792.37609260e290",
+       {0x7d85a041493c4344, 0x7d85a041493c4344, 0x7d85a041493c4345, 0x7d85a041493c4344}},
       {"-654610.735873557063e-285",
        {0x85f7c3db9285249e, 0x85f7c3db9285249e, 0x85f7c3db9285249d, 0x85f7c3db9285249e}},
-      {"430015.16524054e-119", {0x28652de84290d3ae, 0x28652de84290d3af, 0x28652de84290d3af, 0x28652de84290d3ae}},
+      {"430015.16524054e-119",
+       {0x28652de84290d3ae, 0x28652de84290d3af, 0x28652de84290d3af, 0x28652de84290d3ae}},
       {"95460146898075275.e-314",
-       {0x0243fa518615cf1e, 0x0243fa518615cf1f, 0x0243fa518615cf1d, 0x0243fa518615cf1f}},
-  };
+       {0x0243fa518615cf1e, 0x0243fa518615cf1f, 0x0243fa518615cf1d, 0x0243fa518615cf1f}}};
   for (size_t i = 0; i < sizeof seen / sizeof *seen; i++) {
     number n;
     ck_assert(number_scan(seen[i].text, strlen(seen[i].text), &n));
@@ -180,7 +191,8 @@ START_TEST(every_sqlite_is_followed_in_its_own_rounding) {
       double r = number_sqlite_real(&n, versions[v / 2][v % 2]);
       uint64_t bits;
       memcpy(&bits, &r, sizeof bits);
-      EXPECT(bits == seen[i].bits[v / 2], "%s in %d: %.17g", seen[i].text, versions[v / 2][v % 2], r);
+      EXPECT(bits == seen[i].bits[v / 2], "%s in %d: %.17g", seen[i].text, versions[v / 2][v % 2],
+             r);
     }
   }
 #endif
@@ -233,26 +245,27 @@ START_TEST(other_storages_are_left_alone) {
 END_TEST
 
 START_TEST(decimal_text_is_what_a_numeric_column_holds) {
-  static const struct { const char *text; storage storage; int64_t integer; double real; } cases[] = {
-      {"123.00", STORAGE_INTEGER, 123, 0},
-      {"-0.00", STORAGE_INTEGER, 0, 0},
-      {"0.10", STORAGE_REAL, 0, 0.1},
-      {"9223372036854775807", STORAGE_INTEGER, INT64_MAX, 0},
+  static const struct {
+    const char *text;
+    storage storage;
+    int64_t integer;
+    double real;
+  } cases[] = {
+      {"123.00", STORAGE_INTEGER, 123, 0}, {"-0.00", STORAGE_INTEGER, 0, 0},
+      {"0.10", STORAGE_REAL, 0, 0.1}, {"9223372036854775807", STORAGE_INTEGER, INT64_MAX, 0},
       {"18446744073709551615", STORAGE_REAL, 0, 18446744073709551615.0},
       {"9007199254740993.00", STORAGE_INTEGER, 9007199254740992, 0},
-      {"12345678901234567890123456789012345678", STORAGE_REAL, 0, 12345678901234567890123456789012345678.0},
-      {"NaN", STORAGE_NULL, 0, 0},
-      {"Infinity", STORAGE_REAL, 0, (double)INFINITY},
-      {"-Infinity", STORAGE_REAL, 0, -(double)INFINITY},
-      {"nan", STORAGE_TEXT, 0, 0},
-      {"", STORAGE_TEXT, 0, 0},
-      {" 5", STORAGE_TEXT, 0, 0},
-      {"$5.00", STORAGE_TEXT, 0, 0}};
+      {"12345678901234567890123456789012345678", STORAGE_REAL, 0,
+       12345678901234567890123456789012345678.0},
+      {"NaN", STORAGE_NULL, 0, 0}, {"Infinity", STORAGE_REAL, 0, (double)INFINITY},
+      {"-Infinity", STORAGE_REAL, 0, -(double)INFINITY}, {"nan", STORAGE_TEXT, 0, 0},
+      {"", STORAGE_TEXT, 0, 0}, {" 5", STORAGE_TEXT, 0, 0}, {"$5.00", STORAGE_TEXT, 0, 0}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     value v = value_from_decimal(cases[i].text, strlen(cases[i].text));
     EXPECT(v.storage == cases[i].storage, "%s: %s", cases[i].text, value_storage_name(v.storage));
     if (v.storage == STORAGE_INTEGER) ck_assert_int_eq(v.integer, cases[i].integer);
-    if (v.storage == STORAGE_REAL) EXPECT(v.real == cases[i].real, "%s: %.17g", cases[i].text, v.real);
+    if (v.storage == STORAGE_REAL)
+      EXPECT(v.real == cases[i].real, "%s: %.17g", cases[i].text, v.real);
     if (v.storage == STORAGE_TEXT) ck_assert_ptr_eq(v.bytes, cases[i].text);
   }
 }
@@ -290,8 +303,22 @@ END_TEST
 
 START_TEST(every_double_reads_back_from_its_text) {
   char mine[32], theirs[64];
-  static const double edges[] = {0.0, -0.0, 1.0, 5.0, 0.1, 1e15, 1e16, 1e17, 1e22, 1e-4, 1e-5, 123456.789,
-                                 4.9e-324, 1.7976931348623157e308, 2.2250738585072014e-308, 100000.0};
+  static const double edges[] = {0.0,
+                                 -0.0,
+                                 1.0,
+                                 5.0,
+                                 0.1,
+                                 1e15,
+                                 1e16,
+                                 1e17,
+                                 1e22,
+                                 1e-4,
+                                 1e-5,
+                                 123456.789,
+                                 4.9e-324,
+                                 1.7976931348623157e308,
+                                 2.2250738585072014e-308,
+                                 100000.0};
   for (int i = 0; i < 100000; i++) {
     double real, back;
     uint64_t bits = (uint64_t)pick(UINT32_MAX) << 32 | pick(UINT32_MAX);
@@ -355,21 +382,24 @@ END_TEST
 
 START_TEST(only_canonical_real_times_are_times) {
   static const struct { const char *text; value_time kind; } cases[] = {
-      {"2026-01-31", VALUE_TIME_DATE}, {"2024-02-29", VALUE_TIME_DATE}, {"2000-02-29", VALUE_TIME_DATE},
-      {"0001-01-01", VALUE_TIME_DATE}, {"9999-12-31", VALUE_TIME_DATE}, {"2026-02-29", VALUE_TIME_NONE},
-      {"1900-02-29", VALUE_TIME_NONE}, {"2026-02-30", VALUE_TIME_NONE}, {"2026-04-31", VALUE_TIME_NONE},
-      {"0000-01-01", VALUE_TIME_NONE}, {"2026-00-01", VALUE_TIME_NONE}, {"2026-13-01", VALUE_TIME_NONE},
+      {"2026-01-31", VALUE_TIME_DATE}, {"2024-02-29", VALUE_TIME_DATE},
+      {"2000-02-29", VALUE_TIME_DATE}, {"0001-01-01", VALUE_TIME_DATE},
+      {"9999-12-31", VALUE_TIME_DATE}, {"2026-02-29", VALUE_TIME_NONE},
+      {"1900-02-29", VALUE_TIME_NONE}, {"2026-02-30", VALUE_TIME_NONE},
+      {"2026-04-31", VALUE_TIME_NONE}, {"0000-01-01", VALUE_TIME_NONE},
+      {"2026-00-01", VALUE_TIME_NONE}, {"2026-13-01", VALUE_TIME_NONE},
       {"2026-01-00", VALUE_TIME_NONE}, {"2026-1-5", VALUE_TIME_NONE}, {"20260101", VALUE_TIME_NONE},
-      {"2026/01/01", VALUE_TIME_NONE}, {"2026-01-01 ", VALUE_TIME_NONE}, {" 2026-01-01", VALUE_TIME_NONE},
-      {"12026-01-01", VALUE_TIME_NONE}, {"2026-01-01 00:00:00", VALUE_TIME_STAMP},
-      {"2026-01-01 23:59:59.9", VALUE_TIME_STAMP}, {"2026-01-01 23:59:59.999999", VALUE_TIME_STAMP},
-      {"2026-01-01 23:59:59.", VALUE_TIME_NONE}, {"2026-01-01 23:59:59.0", VALUE_TIME_NONE},
-      {"2026-01-01 23:59:59.10", VALUE_TIME_NONE}, {"2026-01-01 23:59:59.1234567", VALUE_TIME_NONE},
-      {"2026-01-01 24:00:00", VALUE_TIME_NONE}, {"2026-01-01 23:60:00", VALUE_TIME_NONE},
-      {"2026-01-01 23:59:60", VALUE_TIME_NONE}, {"2026-01-01T23:59:59", VALUE_TIME_NONE},
-      {"2026-01-01 23:59", VALUE_TIME_NONE}, {"2026-01-01 23:59:59+00", VALUE_TIME_NONE},
-      {"2026-01-01 23:59:59Z", VALUE_TIME_NONE}, {"2026-01-01 2a:59:59", VALUE_TIME_NONE},
-      {"infinity", VALUE_TIME_NONE}, {"", VALUE_TIME_NONE}, {"2026-02-30 10:00:00", VALUE_TIME_NONE}};
+      {"2026/01/01", VALUE_TIME_NONE}, {"2026-01-01 ", VALUE_TIME_NONE},
+      {" 2026-01-01", VALUE_TIME_NONE}, {"12026-01-01", VALUE_TIME_NONE},
+      {"2026-01-01 00:00:00", VALUE_TIME_STAMP}, {"2026-01-01 23:59:59.9", VALUE_TIME_STAMP},
+      {"2026-01-01 23:59:59.999999", VALUE_TIME_STAMP}, {"2026-01-01 23:59:59.", VALUE_TIME_NONE},
+      {"2026-01-01 23:59:59.0", VALUE_TIME_NONE}, {"2026-01-01 23:59:59.10", VALUE_TIME_NONE},
+      {"2026-01-01 23:59:59.1234567", VALUE_TIME_NONE}, {"2026-01-01 24:00:00", VALUE_TIME_NONE},
+      {"2026-01-01 23:60:00", VALUE_TIME_NONE}, {"2026-01-01 23:59:60", VALUE_TIME_NONE},
+      {"2026-01-01T23:59:59", VALUE_TIME_NONE}, {"2026-01-01 23:59", VALUE_TIME_NONE},
+      {"2026-01-01 23:59:59+00", VALUE_TIME_NONE}, {"2026-01-01 23:59:59Z", VALUE_TIME_NONE},
+      {"2026-01-01 2a:59:59", VALUE_TIME_NONE}, {"infinity", VALUE_TIME_NONE},
+      {"", VALUE_TIME_NONE}, {"2026-02-30 10:00:00", VALUE_TIME_NONE}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     EXPECT(value_parse_time(cases[i].text, strlen(cases[i].text)) == cases[i].kind, "%s",
                   cases[i].text);
@@ -388,9 +418,10 @@ START_TEST(utf8_is_strict) {
     EXPECT(value_is_utf8(s, n) == !surrogate, "U+%04X", c);
     EXPECT(value_utf8_character(s, n - 1) == 0, "U+%04X", c);
   }
-  static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf",
-                                    "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                    "\xff", "\xc3", "\xc3(", "\xe2\x82", "\xf0\x9f\x98"};
+  static const char *const bad[] = {
+      "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80",
+      "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xc3", "\xc3(",
+      "\xe2\x82", "\xf0\x9f\x98"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     char text[32];
     for (int before = 0; before < 20; before++) {
@@ -411,7 +442,8 @@ END_TEST
 
 int main(void) {
   Suite *suite = suite_create("value");
-  TCase *numbers = tcase_create("numbers"), *times = tcase_create("times"), *names = tcase_create("names");
+  TCase *numbers = tcase_create("numbers"), *times = tcase_create("times"),
+        *names = tcase_create("names");
   tcase_set_timeout(numbers, 60);
   tcase_set_timeout(names, 60);
   tcase_add_test(numbers, text_is_a_number_when_a_numeric_column_says_so);
