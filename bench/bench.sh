@@ -1,0 +1,18 @@
+#!/bin/bash
+# bench/bench.sh - runs the benchmark on private servers that it starts and stops.
+#
+#   bench/bench.sh BUILD [run.py's options]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$1
+shift
+work=$(mktemp -d "${TMPDIR:-/tmp}/tskdb-bench-XXXXXX")
+export TSKDB_SERVERS_DIR=$work/servers
+trap '"$root/tests/servers.sh" stop >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+"$root/tests/servers.sh" start
+urls=$("$root/tests/servers.sh" urls)
+set -a
+eval "$urls"
+set +a
+"$root/bench/run.py" --build "$build" --json "$build/bench.json" "$@"
