@@ -60,6 +60,13 @@ as_user() {
     if [ "$(id -un)" = "$user" ]; then "$@" 9>&-; else runuser -u "$user" -- "$@" 9>&-; fi
 }
 
+# Fails unless user $1 can reach the folder.
+must_reach() {
+    as_user "$1" test -x "$dir" && return 0
+    say "user $1 cannot reach $dir: a folder above it is closed to others (chmod a+x)"
+    return 1
+}
+
 free_port() {
     perl -MIO::Socket::INET -e '
         print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => 0)->sockport'
@@ -203,6 +210,7 @@ start_postgres() {
     bin=$(postgres_bin) || { say "PostgreSQL is not installed, going on without"; return 0; }
     pid_of "$home/data/postmaster.pid" >/dev/null && return 0
     user=$(user_for postgres)
+    must_reach "$user" || return 1
     cd "$dir" # a folder that every user may stand in
     if [ ! -f "$home/data/postgresql.conf" ]; then
         postgres_init "$user" "$bin" || { failed PostgreSQL "$home/log"; return 1; }
@@ -317,6 +325,7 @@ start_mysql() {
     fi
     pid_of "$home/pid" >/dev/null && return 0
     user=$(user_for mysql)
+    must_reach "$user" || return 1
     cd "$dir"
     if [ ! -f "$home/initialized" ]; then
         mysql_init "$user" || { failed MariaDB "$home/log"; return 1; }
