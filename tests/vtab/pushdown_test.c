@@ -137,9 +137,9 @@ START_TEST(a_short_decimal_compares_as_its_shortest_double) {
 END_TEST
 
 START_TEST(a_wide_numeric_is_asked_for_by_its_neighbourhood) {
-  expect(OP_EQ, CLASS_NUMERIC, integer(1), ">= '0.9999999999999998' and <= '1.0000000000000004'");
-  expect(OP_LT, CLASS_NUMERIC, integer(1), "<= '1.0000000000000004'");
-  expect(OP_EQ, CLASS_NUMERIC, integer(0), ">= '0' and <= '0'");
+  expect(OP_EQ, CLASS_NUMERIC, integer(1), ">= '0.9999999999999996' and <= '1.0000000000000009'");
+  expect(OP_LT, CLASS_NUMERIC, integer(1), "<= '1.0000000000000009'");
+  expect(OP_EQ, CLASS_NUMERIC, integer(0), ">= '-1e-300' and <= '1e-300'");
   expect(OP_NE, CLASS_NUMERIC, integer(1), "local");
 }
 END_TEST
