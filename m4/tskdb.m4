@@ -97,8 +97,8 @@ AC_DEFUN([TSKDB_SANITIZER_RUNTIME], [
     [tskdb_runtime=none])
   TSKDB_PRELOAD=
   AS_IF([test $tskdb_runtime != none], [
-    for tskdb_file in lib$tskdb_runtime.so libclang_rt.$tskdb_runtime-`uname -m`.so \
-                      libclang_rt.${tskdb_runtime}_standalone-`uname -m`.so; do
+    for tskdb_file in libclang_rt.$tskdb_runtime-`uname -m`.so \
+                      libclang_rt.${tskdb_runtime}_standalone-`uname -m`.so lib$tskdb_runtime.so; do
       tskdb_path=`$CC -print-file-name=$tskdb_file`
       AS_IF([test -f "$tskdb_path"], [TSKDB_PRELOAD=$tskdb_path; break])
     done])

@@ -26,6 +26,7 @@ dist_check_SCRIPTS += $(SCRIPT_SUITES)
 TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
 TEST_EXTENSIONS = .sh .test
 AM_TESTS_ENVIRONMENT = . tests/environment;
+TEST_LOG_COMPILER = $$TSKDB_SCRIPT_RUNNER
 
 # Every C suite has these, unless it says otherwise.
 AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)

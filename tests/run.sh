@@ -163,21 +163,26 @@ run_suite() {
 
 # A test of make check, in the environment that the build made for it.
 run_test() {
-    local program=$1
-    case $program in
-        *.test | *.sh) program=$source_dir/$program ;;
-        *) program=$build_dir/$program ;;
-    esac
     cd "$build_dir"
     # shellcheck disable=SC1091 # made by configure
     . tests/environment
-    exec "$program"
+    case $1 in
+        *.test) exec $TSKDB_SCRIPT_RUNNER "$source_dir/$1" ;;
+        *.sh) exec "$source_dir/$1" ;;
+        *) exec "$build_dir/$1" ;;
+    esac
 }
 
 # --- stages: suites that are builds of their own -----------------------------------------------
 
 # clang, every warning an error.
 stage_clang() { build "$build_dir-clang" CC=clang --enable-werror; }
+
+# Memory and undefined behaviour: everything once more, with the servers.
+stage_asan() {
+    build "$build_dir-asan" --enable-asan --enable-ubsan --enable-fault-injection &&
+        make -C "$build_dir-asan" -s check
+}
 
 # A tarball builds, passes its tests without a server, installs, uninstalls and cleans up.
 stage_distcheck() {
@@ -194,7 +199,7 @@ stage_no_drivers() {
 # --- the run ---------------------------------------------------------------------------------
 
 work=$(mktemp -d)
-export -f build run_test stage_clang stage_distcheck stage_no_drivers
+export -f build run_test stage_asan stage_clang stage_distcheck stage_no_drivers
 export source_dir build_dir jobs work
 
 if [ -z "$list" ]; then
@@ -215,6 +220,7 @@ for suite in $suites; do
 done
 run_suite stage/clang 120 bash -c stage_clang
 run_suite stage/no-drivers 60 bash -c stage_no_drivers
+run_suite stage/asan 240 bash -c stage_asan
 run_suite stage/distcheck 240 bash -c stage_distcheck
 [ -z "$list" ] || exit 0
 
