@@ -53,12 +53,16 @@ libembedded_postgres_la_LIBADD = $(POSTGRES_LIBS)
 endif
 
 MYSQL_SOURCES = \
-	%reldir%/mysql/catalog.c %reldir%/mysql/catalog.h \
-	%reldir%/mysql/compile.c %reldir%/mysql/compile.h \
-	%reldir%/mysql/connect.c %reldir%/mysql/connect.h \
+	%reldir%/mysql/catalog.c \
+	%reldir%/mysql/compile.c \
+	%reldir%/mysql/connect.c \
 	%reldir%/mysql/driver.c \
-	%reldir%/mysql/scan.c %reldir%/mysql/scan.h \
-	%reldir%/mysql/types.c %reldir%/mysql/types.h
+	%reldir%/mysql/login.c \
+	%reldir%/mysql/mysql_driver.h \
+	%reldir%/mysql/scan.c \
+	%reldir%/mysql/statement.c \
+	%reldir%/mysql/types.c \
+	%reldir%/mysql/wire.c
 
 if DRIVER_MYSQL
 DRIVER_MODULES += tskdb_mysql.la
