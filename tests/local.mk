@@ -33,6 +33,7 @@ AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)
 LDADD = libembedded.la $(CHECK_LIBS)
 
 EXTRA_DIST += \
+	%reldir%/host.py \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
 	%reldir%/servers.sh
