@@ -1,7 +1,7 @@
 # bench/local.mk - the benchmark's programs and `make bench`.  They are built for it alone.
-BENCH_PROGRAMS = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql
-EXTRA_PROGRAMS = $(BENCH_PROGRAMS)
-CLEANFILES += $(BENCH_PROGRAMS)
+BENCHES = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql
+EXTRA_PROGRAMS = $(BENCHES)
+CLEANFILES += $(BENCHES)
 
 bench_sqlite_host_SOURCES = %reldir%/sqlite_host.c
 bench_sqlite_host_CPPFLAGS = $(SQLITE3_CFLAGS)
@@ -15,6 +15,6 @@ bench_bare_mysql_LDADD = $(MYSQL_LIBS)
 
 EXTRA_DIST += %reldir%/bench.sh %reldir%/run.py
 
-bench: all $(BENCH_PROGRAMS)
+bench: all $(BENCHES)
 	$(srcdir)/%reldir%/bench.sh "$(abs_top_builddir)"
 .PHONY: bench
