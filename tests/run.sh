@@ -66,7 +66,8 @@ give_up() {
 build() {
     local folder=$1 log=$work/build.log
     shift
-    [ -x "$source_dir/configure" ] && [ "$source_dir/configure" -nt "$source_dir/configure.ac" ] ||
+    # Makefile.in is the last file that autogen.sh makes.
+    [ -f "$source_dir/Makefile.in" ] && [ "$source_dir/Makefile.in" -nt "$source_dir/configure.ac" ] ||
         "$source_dir/autogen.sh" >"$log" 2>&1 || { cat "$log"; return 1; }
     mkdir -p "$folder"
     if [ ! -f "$folder/config.status" ] || [ "$(cat "$folder/.flags" 2>/dev/null)" != "$*" ]; then
