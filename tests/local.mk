@@ -9,6 +9,7 @@ C_SUITES = \
 	%reldir%/vtab/batch_test \
 	%reldir%/vtab/error_test \
 	%reldir%/vtab/memory_test \
+	%reldir%/vtab/mysql_test \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
 	%reldir%/vtab/url_test \
@@ -17,7 +18,8 @@ C_SUITES = \
 
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
-	%reldir%/exports.test
+	%reldir%/exports.test \
+	%reldir%/differential/differential.test
 
 if HAVE_CHECK
 check_PROGRAMS += $(C_SUITES)
@@ -33,6 +35,14 @@ AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)
 LDADD = libembedded.la $(CHECK_LIBS)
 
 EXTRA_DIST += \
+	%reldir%/differential/comparison.py \
+	%reldir%/differential/coverage.py \
+	%reldir%/differential/dataset.py \
+	%reldir%/differential/generator.py \
+	%reldir%/differential/query.py \
+	%reldir%/differential/run.py \
+	%reldir%/differential/shrink.py \
+	%reldir%/differential/traps.py \
 	%reldir%/host.py \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \

@@ -1,0 +1,195 @@
+"""dataset.py - the same rows on a server and in a native SQLite twin.
+
+Five relations, one of each identity that rows can have: an integer key, a text key, a composite
+key, none, and a view.  Their columns are the kinds of traps.py; every value of a kind stands in
+at least one row, NULLs are everywhere, and which values meet in a row depends on the seed.
+
+The twin is declared with the types that tskdb declares, read from the virtual table itself.
+"""
+from traps import BY_NAME, MYSQL, POSTGRES
+
+NULL_SHARE = 0.12
+
+
+class Column:
+    def __init__(self, name, kind, nullable=True):
+        self.name = name
+        self.kind = kind
+        self.nullable = nullable
+        self.values = []            # those that stand in the rows, as SQLite has them
+
+
+class Table:
+    """KEY: names of the key's columns.  OF: the table that a view shows, with its columns."""
+
+    def __init__(self, name, columns, key=(), rows=40, view_of=None, indexes=()):
+        self.name = name
+        self.columns = columns
+        self.key = key
+        self.n_rows = rows
+        self.view_of = view_of
+        self.indexes = indexes
+        self.rows = []              # lists of (literal, value)
+
+    @property
+    def sql_name(self):
+        """The name in SQLite: its schema is not the one that a bare name means."""
+        return f"differential.{self.name}"
+
+    def column(self, name):
+        return next(c for c in self.columns if c.name == name)
+
+
+# name: (key, rows, indexed columns, [column, kind, …]); a column is named after table and kind so
+# that a name in a plan tells its kind.
+LAYOUT = {
+    "numbers": (("id",), 70, ("n_bigint", "n_decimal"),
+                ["bool", "smallint", "int", "bigint", "unsigned", "double", "real", "decimal",
+                 "wide", "unbounded", "year", "bit"]),
+    "words": (("k",), 110, ("w_varchar", "w_bytewise", "w_char", "w_latin"),
+              ["text", "varchar", "bytewise", "folding", "latin", "char", "enum", "set", "uuid",
+               "json", "jsonb", "int"]),
+    "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_bytes"),
+              ["date", "time", "timestamp", "timestamptz", "bytes", "padded bytes", "interval",
+               "inet", "smallint"]),
+    "bag": ((), 24, ("b_int",), ["int", "bool", "varchar", "bytes", "date", "decimal", "double"]),
+}
+SETUP = {
+    POSTGRES: ["DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
+               "CREATE TYPE differential.differential_mood AS ENUM ({enum})",
+               "CREATE COLLATION differential.differential_folding"
+               " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"],
+    MYSQL: ["DROP DATABASE IF EXISTS differential", "CREATE DATABASE differential"],
+}
+# Zero dates and the like are stored whatever the session's modes are.
+INSERT = {POSTGRES: "INSERT INTO differential.{table} VALUES {rows}",
+          MYSQL: "SET STATEMENT sql_mode = '' FOR INSERT INTO differential.{table} VALUES {rows}"}
+QUOTE = {POSTGRES: '"', MYSQL: "`"}
+
+
+def column_name(table, kind):
+    return f"{table[0]}_{kind.replace(' ', '_')}"
+
+
+def key_columns(key):
+    """An integer key, a text key, or both."""
+    columns = []
+    for name in key:
+        kind = BY_NAME["int"] if name in ("id", "a") else BY_NAME["varchar"]
+        columns.append(Column(name, kind, nullable=False))
+    return columns
+
+
+def key_values(name, n, rng):
+    """Different also for a collation that folds and pads. A composite key repeats each part."""
+    if name == "id":
+        values = list(range(-3, n - 3))
+        values[-1] = 2**31 - 1
+        return [(str(v), v) for v in values]
+    if name == "a":
+        return [(str(i // 5), i // 5) for i in range(n)]
+    if name == "b":
+        return [(f"'{'vwxyz'[i % 5]}'", "vwxyz"[i % 5]) for i in range(n)]
+    return [(f"'{t}'", t) for t in (f"{'aBcDéß5'[i % 7]}{i}" for i in range(n))]
+
+
+def fill_column(column, n, server, rng):
+    pool = column.kind.pool(server)
+    cells = [pool[i % len(pool)] for i in range(n)]
+    rng.shuffle(cells)
+    # A value that would stand nowhere else is not overwritten by NULL.
+    return [("NULL", None) if i >= len(pool) and rng.random() < 0.5 or rng.random() < NULL_SHARE / 4
+            else cell for i, cell in enumerate(cells)]
+
+
+def make_tables(server, rng):
+    """The relations of SERVER with their rows."""
+    tables = []
+    for name, (key, n, indexes, kinds) in LAYOUT.items():
+        columns = key_columns(key) + [Column(column_name(name, k), BY_NAME[k]) for k in kinds
+                                      if server in BY_NAME[k].types]
+        table = Table(name, columns, key, n, indexes=indexes)
+        cells = [key_values(c.name, n, rng) if c.name in key else fill_column(c, n, server, rng)
+                 for c in columns]
+        table.rows = [list(row) for row in zip(*cells)]
+        if not key:
+            table.rows += table.rows[:4]        # the same row twice
+        rng.shuffle(table.rows)
+        tables.append(table)
+    bag = tables[-1]
+    shown = [Column("v" + c.name[1:], c.kind) for c in bag.columns]
+    view = Table("shown", shown, view_of=bag)
+    view.rows = bag.rows
+    tables.append(view)
+    for table in tables:
+        for i, column in enumerate(table.columns):
+            column.values = [row[i][1] for row in table.rows]
+    return tables
+
+
+def typed(server, column):
+    spelled = column.kind.types[server]
+    for own in ("differential_mood", "differential_folding"):
+        spelled = spelled.replace(own, "differential." + own)
+    # The first TIMESTAMP of a MariaDB table would get defaults of its own.
+    return spelled + (" NULL" if column.nullable else " NOT NULL")
+
+
+def statements(server, tables):
+    """The native statements that make and fill them."""
+    q = QUOTE[server]
+    enum = ", ".join(literal for literal, _ in BY_NAME["enum"].values)
+    made = [text.format(enum=enum) for text in SETUP[server]]
+    for table in tables:
+        if table.view_of:
+            pairs = zip(table.view_of.columns, table.columns)
+            shown = ", ".join(f"{q}{a.name}{q} AS {q}{b.name}{q}" for a, b in pairs)
+            made.append(f"CREATE VIEW differential.{table.name} AS"
+                        f" SELECT {shown} FROM differential.{table.view_of.name}")
+            continue
+        parts = [f"{q}{c.name}{q} {typed(server, c)}" for c in table.columns]
+        if table.key:
+            parts.append(f"PRIMARY KEY ({', '.join(table.key)})")
+        made.append(f"CREATE TABLE differential.{table.name} ({', '.join(parts)})")
+        rows = ", ".join("(" + ", ".join(literal for literal, _ in row) + ")" for row in table.rows)
+        made.append(INSERT[server].format(table=table.name, rows=rows))
+        names = [c.name for c in table.columns]
+        made += [f"CREATE INDEX {name}_index ON differential.{table.name} ({name})"
+                 for name in table.indexes if name in names]
+    # Statistics, so that plans are those of a table in use.
+    made += [("ANALYZE " if server == POSTGRES else "ANALYZE TABLE ") + f"differential.{t.name}"
+             for t in tables if not t.view_of]
+    return made
+
+
+def declared_types(db, schema, table):
+    """Column -> declared type, hidden columns left out."""
+    found = db.execute(f"SELECT name, type FROM {schema}.pragma_table_xinfo('{table}', '{schema}')"
+                       " WHERE hidden <> 1").fetchall()
+    return dict(found)
+
+
+def make_twin(db, schema, tables, types):
+    """Native tables in SCHEMA; TYPES: table name -> {column: declared type}. An integer key is
+    the rowid, as it is of the virtual table."""
+    for table in tables:
+        declared = ", ".join(f'"{c.name}" {types[table.name][c.name]}' for c in table.columns)
+        db.execute(f'CREATE TABLE {schema}."{table.sql_name}" ({declared})')
+        names = ", ".join(f'"{c.name}"' for c in table.columns)
+        marks = ", ".join("?" * len(table.columns))
+        at = [c.name for c in table.columns].index("id") if table.key == ("id",) else None
+        for number, row in enumerate(table.rows):
+            values = [value for _, value in row]
+            rowid = number if at is None else values[at]
+            db.execute(f'INSERT INTO {schema}."{table.sql_name}" (rowid, {names})'
+                       f" VALUES (?, {marks})", [rowid] + values)
+
+
+# What a class's affinity comes to; for the generator's own tests, where no server is.
+AFFINITY_OF_KIND = {"double": "REAL", "real": "REAL", "decimal": "NUMERIC", "wide": "NUMERIC",
+                    "unbounded": "NUMERIC", "bytes": "BLOB", "padded bytes": "BLOB"}
+
+
+def presumed_types(tables):
+    return {t.name: {c.name: AFFINITY_OF_KIND.get(c.kind.name, "INTEGER" if c.kind.numeric else "TEXT")
+                     for c in t.columns} for t in tables}

@@ -1,0 +1,239 @@
+"""traps.py - the values on which servers and SQLite are known to disagree, kind by kind.
+
+A kind is a type as the tests see it: how each server spells it, and values given as pairs of
+the server's SQL literal and the value that a SQLite column must hold.  Numbers that SQLite
+itself converts (numeric, unsigned) are given to the native twin as text: its affinity is the
+judge.
+"""
+import struct
+
+POSTGRES, MYSQL = "postgres", "mysql"
+
+
+class Kind:
+    """NAME shows in statistics; TYPES: server -> type name (absent: that server has no such
+    kind); VALUES: list of (literal by server or one for all, value in SQLite)."""
+
+    def __init__(self, name, types, values, numeric=False, calm=False, temporal=False):
+        self.name = name
+        self.types = types
+        self.values = values
+        self.numeric = numeric      # numbers in SQLite
+        self.calm = calm            # sums neither overflow nor lose digits
+        self.temporal = temporal
+
+    def pool(self, server):
+        """The (literal, value) pairs that SERVER can store."""
+        found = []
+        for literal, value in self.values:
+            if isinstance(literal, dict):
+                literal = literal.get(server)
+            if literal is not None:
+                found.append((literal, value))
+        return found
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def text_literals(text):
+    """A text that no setting of quotes and backslashes changes."""
+    digits = text.encode().hex()
+    literals = {MYSQL: f"CONVERT(X'{digits}' USING utf8mb4)"}
+    if "\0" not in text:
+        literals[POSTGRES] = f"convert_from('\\x{digits}', 'UTF8')"
+    return literals
+
+
+def blob_literals(blob):
+    return {POSTGRES: f"'\\x{blob.hex()}'::bytea", MYSQL: f"X'{blob.hex()}'"}
+
+
+def plain(values):
+    return [(str(v), v) for v in values]
+
+
+def as_text(values):
+    """Literals in quotes that SQLite gets as the same text."""
+    return [(quoted(v), v) for v in values]
+
+
+def only(server, literal, value):
+    return ({server: literal}, value)
+
+
+INT16, INT32, INT64 = 2**15, 2**31, 2**63
+EXACT = 2**53
+
+TEXTS = [
+    "", " ", "  ", "a", "A", "á", "Á", "ä", "a ", "a  ", " a", "b", "B", "c", "ab", "AB", "Ab",
+    "aB", "abc", "ABC", "abd", "a%b", "a_b", "a*b", "a?b", "a[b", "a]b", "[a-c]", "^a", "100%",
+    "%", "_", "*", "?", "\\", "a\\b", "\\%", "it's", '"q"', "`", "ß", "ss", "SS", "ﬀ", "i", "I",
+    "ı", "İ", "Ω", "\u2126", "é", "e\u0301", "É", "😀", "😀a", "\U0010ffff", "\ue000", "\uffff",
+    "5", "05", "5.0", "+5", " 5", "5 ", "-5", "1e1", "10", "12abc", "9007199254740993", "nan",
+    "Infinity", "NULL", "true", "z", "Z", "~", "\x7f", "\x01", "a\nb", "a\n", "\t", "x" * 300,
+    "2026-01-05", "2026-01-05 00:00:00", "Strasse", "Straße", "co-op", "coop", "CO-OP", "-a",
+    "a\0b", "\0", "a\0",
+]
+LATIN = ["", "a", "A", "a ", "é", "É", "e", "ü", "ß", "ss", "abc", "ABC", "5", "%", "_", "ÿ", "þ"]
+PADDED = ["", "a", "A", "a  ", "ab", "AB", "abc", "á", "5", "a b", " a", "%", "a%", "ß", "ééé"]
+
+
+def with_text(texts, shown=lambda t: t):
+    return [(text_literals(t), shown(t)) for t in texts]
+
+
+def float4(value):
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+ENUM = ["zeta", "alpha", "Mid", "5", "2", "beta"]
+ENUM_LIST = ", ".join(quoted(label) for label in ENUM)
+DATES = ["0001-01-01", "0999-12-31", "1000-01-01", "1969-12-31", "1970-01-01", "1999-12-31",
+         "2000-02-29", "2026-01-01", "2026-01-05", "2026-01-31", "2026-02-28", "2026-12-31",
+         "9999-12-31"]
+STAMPS = ["1000-01-01 00:00:00", "1969-12-31 23:59:59", "1970-01-01 00:00:01",
+          "2026-01-05 00:00:00", "2026-01-05 00:00:00.000001", "2026-01-05 00:00:01",
+          "2026-01-05 12:34:56", "2026-01-05 12:34:56.1", "2026-01-05 12:34:56.123",
+          "2026-01-05 12:34:56.123456", "2026-01-05 23:59:59.999999", "2026-01-06 00:00:00",
+          "2026-02-28 10:00:00", "2026-02-28 10:00:00.5"]
+UNIX_STAMPS = STAMPS[2:] + ["2038-01-19 03:14:07"]
+OLD_DATES = [
+    only(POSTGRES, "'0044-03-15 BC'", "0044-03-15 BC"), only(POSTGRES, "'4000-01-01 BC'", "4000-01-01 BC"),
+    only(POSTGRES, "'10000-01-01'", "10000-01-01"), only(POSTGRES, "'294000-06-30'", "294000-06-30"),
+    only(POSTGRES, "'infinity'", "infinity"), only(POSTGRES, "'-infinity'", "-infinity"),
+    only(MYSQL, "'0000-00-00'", "0000-00-00"), only(MYSQL, "'2026-00-00'", "2026-00-00"),
+    only(MYSQL, "'2026-01-00'", "2026-01-00"),
+]
+OLD_STAMPS = [
+    only(POSTGRES, "'0044-03-15 12:00:00 BC'", "0044-03-15 12:00:00 BC"),
+    only(POSTGRES, "'10000-01-01 00:00:00'", "10000-01-01 00:00:00"),
+    only(POSTGRES, "'infinity'", "infinity"), only(POSTGRES, "'-infinity'", "-infinity"),
+    only(MYSQL, "'0000-00-00 00:00:00'", "0000-00-00 00:00:00"),
+    only(MYSQL, "'2026-00-00 00:00:00'", "2026-00-00 00:00:00"),
+    ("'9999-12-31 23:59:59'", "9999-12-31 23:59:59"),
+]
+BLOBS = [b"", b"\0", b"\0\0", b"a", b"A", b"abc", b"ab", b"a\0b", b"\x7f", b"\x80", b"\xff",
+         b"\xff\xfe", b"5", b"2026-01-05", "é".encode(), b"\\x41", b"%", b"x" * 300]
+UUIDS = ["00000000-0000-0000-0000-000000000000", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+         "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"]
+JSONS = ['{"b":1,"a":2}', '{"a": 2, "b": 1}', "[1,2]", "[]", "null", '"x"', "5", "1.50", "true"]
+WIDE = ["0", "0.1", "0.10000000000000000001", "0.3", "0.30000000000000000001", "1", "-1",
+        "1.5", "5", "9007199254740992", "9007199254740993", "9007199254740993.5",
+        "123456789012345678.12345678901234567890", "-0.00000000000000000001",
+        "0.00000000000000000001", "999999999999999999", "100", "1234567.891", "2.675"]
+
+KINDS = [
+    Kind("bool", {POSTGRES: "boolean", MYSQL: "tinyint(1)"},
+         [({POSTGRES: "true", MYSQL: "1"}, 1), ({POSTGRES: "false", MYSQL: "0"}, 0),
+          only(MYSQL, "2", 2), only(MYSQL, "-1", -1)], numeric=True, calm=True),
+    Kind("smallint", {POSTGRES: "smallint", MYSQL: "smallint"},
+         plain([-INT16, INT16 - 1, 0, 1, 2, 3, 4, 5, 7, 10, 12, -1, -7, 100, 2026]),
+         numeric=True, calm=True),
+    Kind("int", {POSTGRES: "integer", MYSQL: "int"},
+         plain([-INT32, INT32 - 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, -1, -2, -7, 123456]),
+         numeric=True, calm=True),
+    Kind("bigint", {POSTGRES: "bigint", MYSQL: "bigint"},
+         plain([-INT64, -INT64 + 1, INT64 - 1, INT64 - 2, EXACT - 1, EXACT, EXACT + 1, EXACT + 2,
+                -EXACT - 1, -EXACT, -EXACT + 1, 0, 1, 2, 5, 7, 10, -1, 10**18, INT32]),
+         numeric=True),
+    Kind("unsigned", {MYSQL: "bigint unsigned"},
+         [(str(n), str(n)) for n in (0, 1, 5, 7, EXACT, EXACT + 1, INT64 - 1, INT64, INT64 + 1,
+                                     2 * INT64 - 1, 2 * INT64 - 2)], numeric=True),
+    Kind("double", {POSTGRES: "double precision", MYSQL: "double"},
+         [(repr(v), v) for v in (0.0, 1.0, -1.0, 1.5, -1.5, 0.1, 0.2, 0.30000000000000004, 0.3,
+                                 2.5, 5.0, 7.0, 10.0, 1e15, 1e-7, 1e308, -1e308, float(EXACT),
+                                 float(EXACT) + 2, 9.223372036854775807e18, 123456.789, 1e22)] +
+         [({POSTGRES: "'-0'", MYSQL: "-0e0"}, 0.0),
+          only(POSTGRES, "'Infinity'", float("inf")), only(POSTGRES, "'-Infinity'", float("-inf")),
+          only(POSTGRES, "'NaN'", None)], numeric=True),
+    Kind("real", {POSTGRES: "real", MYSQL: "float"},
+         [(repr(v), float4(v)) for v in (0.0, 1.0, -1.5, 0.1, 0.5, 5.0, 7.25, 16777216.0, 1e10,
+                                         3.3, 123456.79)] +
+         [only(POSTGRES, "'Infinity'", float("inf")), only(POSTGRES, "'NaN'", None)],
+         numeric=True),
+    Kind("decimal", {POSTGRES: "numeric(12,2)", MYSQL: "decimal(12,2)"},
+         [(t, t) for t in ("0.00", "0.01", "-0.01", "0.10", "1.00", "1.10", "1.15", "5.00", "5.50",
+                           "7.00", "12.50", "-12.50", "100.00", "9999999999.99",
+                           "-9999999999.99", "1234567890.12")] +
+         [only(POSTGRES, "'NaN'", None)], numeric=True, calm=True),
+    Kind("wide", {POSTGRES: "numeric(38,20)", MYSQL: "decimal(38,20)"},
+         [(t, t) for t in WIDE], numeric=True),
+    Kind("unbounded", {POSTGRES: "numeric", MYSQL: "decimal(40,0)"},
+         [(t, t) for t in ("0", "1", "5", "7", "-1", str(EXACT), str(EXACT + 1), str(INT64 - 1),
+                           str(INT64), str(INT64 + 1), str(-INT64), str(-INT64 - 1),
+                           "12345678901234567890123456789012345678")] +
+         [only(POSTGRES, t, t) for t in ("0.1", "0.1000000000000000000001", "5.0", "5.000", "1.50",
+                                         "1e200", "1e-200", "0.5", "1e15")] +
+         [only(POSTGRES, "'NaN'", None), only(POSTGRES, "'Infinity'", float("inf")),
+          only(POSTGRES, "'-Infinity'", float("-inf"))], numeric=True),
+    Kind("year", {MYSQL: "year"}, plain([0, 1901, 1970, 2000, 2026, 2155]), numeric=True, calm=True),
+    Kind("bit", {MYSQL: "bit(16)"}, [(f"b'{n:b}'", n) for n in (0, 1, 5, 7, 255, 256, 65535)],
+         numeric=True, calm=True),
+    Kind("text", {POSTGRES: "text", MYSQL: "text"}, with_text(TEXTS)),
+    Kind("varchar", {POSTGRES: "character varying(300)", MYSQL: "varchar(300)"}, with_text(TEXTS)),
+    Kind("bytewise", {POSTGRES: 'text COLLATE "C"', MYSQL: "varchar(300) COLLATE utf8mb4_bin"},
+         with_text(TEXTS)),
+    Kind("folding", {POSTGRES: "text COLLATE differential_folding",
+                     MYSQL: "varchar(300) COLLATE utf8mb4_unicode_520_ci"}, with_text(TEXTS)),
+    Kind("latin", {MYSQL: "varchar(30) CHARACTER SET latin1"}, with_text(LATIN)),
+    Kind("char", {POSTGRES: "character(8)", MYSQL: "char(8)"},
+         with_text(PADDED, lambda t: t.rstrip(" "))),
+    Kind("enum", {POSTGRES: "differential_mood", MYSQL: f"enum({ENUM_LIST})"}, as_text(ENUM)),
+    Kind("set", {MYSQL: "set('a','b','c','A1')"}, as_text(["", "a", "b", "a,b", "a,c", "a,b,c", "A1"])),
+    Kind("uuid", {POSTGRES: "uuid", MYSQL: "uuid"}, as_text(UUIDS)),
+    Kind("json", {POSTGRES: "json", MYSQL: "json"}, as_text(JSONS)),
+    Kind("jsonb", {POSTGRES: "jsonb"},
+         [("'{\"b\":1,\"a\":2}'", '{"a": 2, "b": 1}'), ("'[1,2]'", "[1, 2]"), ("'1.50'", "1.50"),
+          ("'\"x\"'", '"x"'), ("'null'", "null")]),
+    Kind("date", {POSTGRES: "date", MYSQL: "date"}, as_text(DATES) + OLD_DATES, temporal=True),
+    Kind("time", {POSTGRES: "time", MYSQL: "time(6)"},
+         as_text(["00:00:00", "00:00:00.000001", "12:34:56", "12:34:56.5", "23:59:59.999999"]) +
+         [only(POSTGRES, "'24:00:00'", "24:00:00"), only(MYSQL, "'100:00:00'", "100:00:00"),
+          only(MYSQL, "'-01:00:00'", "-01:00:00"), only(MYSQL, "'838:59:59'", "838:59:59")],
+         temporal=True),
+    Kind("timestamp", {POSTGRES: "timestamp", MYSQL: "datetime(6)"},
+         as_text(STAMPS) + OLD_STAMPS, temporal=True),
+    Kind("timestamptz", {POSTGRES: "timestamptz", MYSQL: "timestamp(6)"},
+         [({POSTGRES: f"'{t}+00'", MYSQL: quoted(t)}, t) for t in UNIX_STAMPS] +
+         [only(POSTGRES, "'2026-01-05 01:00:00+01'", "2026-01-05 00:00:00"),
+          only(POSTGRES, "'infinity'", "infinity")], temporal=True),
+    Kind("bytes", {POSTGRES: "bytea", MYSQL: "varbinary(300)"},
+         [(blob_literals(b), b) for b in BLOBS]),
+    Kind("padded bytes", {MYSQL: "binary(4)"},
+         [(blob_literals(b), b.ljust(4, b"\0")) for b in (b"", b"a", b"ab\0", b"abcd", b"\xff")]),
+    Kind("interval", {POSTGRES: "interval"}, as_text(["1 day", "01:02:03", "-1 days", "1 year"])),
+    Kind("inet", {POSTGRES: "inet"}, as_text(["10.0.0.1", "10.0.0.0/8", "::1"])),
+]
+BY_NAME = {kind.name: kind for kind in KINDS}
+
+# What any column may be compared with, whatever its kind.
+ANYTHING = [
+    None, 0, 1, -1, 2, 5, 7, 10, 2026, 26, 99, 1e0, 5.0, 5.5, -0.5, 0.1, 0.3, 1e15, 1e16, 1e-5,
+    INT64 - 1, -INT64, EXACT, EXACT + 1, float(EXACT), float(EXACT) + 2, 9.3e18, -9.3e18,
+    9223372036854775807.0, -9223372036854775808.0, 1.8446744073709552e19, 1e300, -1e300, 1e-300,
+    float("inf"), float("-inf"), INT32, -INT32 - 1, INT16, "", " ", "a", "A", "5", "5.0", "05",
+    " 5 ", "5a", "12abc", "abc", "1e1", "1e400", "0x10", "1" * 40, "0." + "0" * 30 + "1",
+    "9223372036854775808", "-9223372036854775809", "9007199254740993", "9007199254740992.5", ".5",
+    "5.", "+5", "\0", "a\0b", "5\0", "nan", "inf", "Infinity", "-Infinity", "infinity", "true",
+    "2026-01-05", "2026-1-5", "2026-01-05 00:00:00", "2026-01-05T12:34:56", "20260105",
+    "2026-02-30", "2026-01-05 12:34:56.100", "2026-01-05 12:34:56.1", "2026-01-05 12:34",
+    "2026-01-05 12:34:56Z", "2026-01-05 00:00:00.0000001", "2026-01-05 24:00:00", "0000-00-00",
+    "10000-01-01", "9999-12-31", "0044-03-15 BC", "-0044-03-15", "2026", "2026-01", "1",
+    "12:34:56", "12:34:56.50", "24:00:00", b"", b"a", b"\0", b"5", b"2026-01-05", b"\xff",
+    "zeta", "Zeta", "alpha", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "😀", "\U0010ffff",
+]
+
+PATTERNS = [
+    "%", "_", "", "a%", "A%", "%a", "%a%", "a_b", "a\\%b", "a%b", "ab%", "á%", "Á%", "_b%", "%\\%",
+    "5%", "%5", "1__%", "2026-01-%", "2026%", "%:00", "i%", "I%", "ı", "ß", "SS%", "%😀%", "_a",
+    "a ", "a  %", "%\n%", "\\", "\\%", "[a-c]%", "it's", "x%", "zeta", "ZETA", "%mid%", "z_ta",
+    "a\0%", "{%", "*", "a*", None, 5, 5.5, b"a%",
+]
+GLOBS = [
+    "*", "?", "", "a*", "A*", "*a", "*a*", "a?b", "[a-c]*", "[^a]*", "a[*]b", "a[?]b", "a[[]b",
+    "á*", "2026-01-*", "*:00", "5*", "it's", "\\*", "a\\*", "x*", "[", "a[", "*😀*", "z?ta", "zeta",
+    None, 5, b"a*",
+]
