@@ -36,6 +36,7 @@ LDADD = libembedded.la $(CHECK_LIBS)
 
 EXTRA_DIST += \
 	%reldir%/differential/comparison.py \
+	%reldir%/differential/conditions.py \
 	%reldir%/differential/coverage.py \
 	%reldir%/differential/dataset.py \
 	%reldir%/differential/generator.py \
