@@ -7,6 +7,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$1
 shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/tskdb-bench-XXXXXX")
+chmod 711 "$work"   # the servers' users pass through it
 export TSKDB_SERVERS_DIR=$work/servers
 trap '"$root/tests/servers.sh" stop >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

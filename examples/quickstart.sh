@@ -20,6 +20,7 @@ case ${1:-} in
 esac
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tskdb-shop-XXXXXX")
+chmod 711 "$work"   # the servers' users pass through it
 export TSKDB_SERVERS_DIR=$work/servers
 
 title() { printf '\n== %s\n' "$*"; }

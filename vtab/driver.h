@@ -140,4 +140,12 @@ typedef struct driver_host {
 /* The one symbol of a module, tskdb_driver_<name>: NULL if the contracts differ. */
 typedef const driver *driver_entry(const driver_host *host);
 
+/* Before the definition of that symbol: visible in a module, hidden in the
+** library, which has the drivers linked in. */
+#ifdef TSKDB_LINKED_DRIVERS
+#define DRIVER_ENTRY
+#else
+#define DRIVER_ENTRY __attribute__((visibility("default")))
+#endif
+
 #endif

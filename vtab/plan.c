@@ -319,7 +319,7 @@ static bool count_of(const value *arguments, int n_arguments, int argument, int6
 static void assemble_limit(assembly *b, const value *arguments, int n_arguments) {
   const plan *p = b->plan;
   query *q = b->query;
-  int64_t limit, offset = 0;
+  int64_t limit = 0, offset = 0;
   bool limited = count_of(arguments, n_arguments, p->limit_argument, &limit) && limit >= 0;
   if (!count_of(arguments, n_arguments, p->offset_argument, &offset) || offset < 0) offset = 0;
   if (p->offset_omitted) {

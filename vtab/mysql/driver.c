@@ -37,8 +37,7 @@ static const driver mysql_driver = {
 /* The module's one visible symbol. */
 extern driver_entry tskdb_driver_mysql;
 
-__attribute__((visibility("default")))
-const driver *tskdb_driver_mysql(const driver_host *host) {
+DRIVER_ENTRY const driver *tskdb_driver_mysql(const driver_host *host) {
   if (host->contract != DRIVER_CONTRACT) return NULL;
 #ifndef SQLITE_CORE
   if (!sqlite_host_set(host->sqlite_api)) return NULL;
