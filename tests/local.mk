@@ -9,12 +9,17 @@ C_SUITES = \
 	%reldir%/vtab/batch_test \
 	%reldir%/vtab/error_test \
 	%reldir%/vtab/memory_test \
-	%reldir%/vtab/mysql_test \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
 	%reldir%/vtab/url_test \
 	%reldir%/vtab/value_test \
 	%reldir%/vtab/wait_test
+
+if DRIVER_MYSQL
+C_SUITES += \
+	%reldir%/vtab/mysql_pushdown_test \
+	%reldir%/vtab/mysql_test
+endif
 
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
@@ -47,7 +52,8 @@ EXTRA_DIST += \
 	%reldir%/host.py \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
-	%reldir%/servers.sh
+	%reldir%/servers.sh \
+	%reldir%/vtab/mysql_fixture.h
 
 # For tests/run.sh: the suites of this build.
 list-suites:

@@ -19,15 +19,24 @@
 ** Invariants: a row's text names {v} as often as it likes: each is a
 ** placeholder of its own (sql_dialect.numbered is false).
 */
+#include <string.h>
+
 #include "vtab/mysql/mysql_driver.h"
 #include "vtab/sql_text.h"
 
 #define BYTES_OF_TEXT "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
 
+/* SQLite's LIKE folds ASCII, LOWER folds more: a superset.  The pattern's own
+** escapes are none; and SQLite stops reading at a NUL, on either side. */
+#define LIKE_FOLDED \
+  "(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|'" \
+  " OR LOCATE(x'00', " BYTES_OF_TEXT ") > 0 OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
+
 #define OPS_NULL (OPS(OP_IS_NULL) | OPS(OP_NOT_NULL))
 
 #define CLASSES_INT \
   (CLASSES(CLASS_BOOL) | CLASSES(CLASS_INT) | CLASSES(CLASS_UINT64) | CLASSES(CLASS_BIT))
+#define CLASSES_FLOAT (CLASSES(CLASS_FLOAT4) | CLASSES(CLASS_FLOAT))
 #define CLASSES_EXACT_TIME (CLASSES(CLASS_DATE) | CLASSES(CLASS_TIMESTAMP) | CLASSES(CLASS_TIMESTAMPTZ))
 /* Text that the server has as characters, all of it reachable by CONVERT. */
 #define CLASSES_STRING \
@@ -45,20 +54,27 @@ const pushdown_row mysql_pushdown[] = {
   /* numbers */
   {OPS_COMPARE, CLASSES_INT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_INT | CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_IS_NOT), CLASSES_INT | CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} <=> {v})"},
+  {OPS(OP_IS_NOT), CLASSES_INT | CLASSES_FLOAT | CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+   "NOT ({c} <=> {v})"},
+  /* As a number: a year column reads 26 as 2026. */
+  {OPS(OP_IS_NOT), CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} + 0 <=> {v})"},
   {OPS(OP_EQ), CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} = {v}"},
   {OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "({c} + 0) {op} {v}"},
   {OPS(OP_ORDER) | OPS(OP_DISTINCT), (CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR), 0, 0, 0,
    PUSH_EXACT, REASON_NONE, "{c}"},
   {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
-  {OPS_COMPARE, CLASSES(CLASS_FLOAT) | CLASSES(CLASS_FLOAT4), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS_COMPARE, CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} {v}"},
-  {OPS(OP_IN), CLASSES(CLASS_FLOAT) | CLASSES(CLASS_FLOAT4), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS(OP_IN), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} IN ({v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_FLOAT) | CLASSES(CLASS_FLOAT4), 0, 0, 0, PUSH_EXACT,
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT,
    REASON_NONE, "{c}"},
   {OPS_COMPARE, CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+   "NOT ({c} <=> CAST({v} AS DECIMAL(65,30)))"},
+  /* Against text the server compares as doubles, which for so few digits is exact. */
+  {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
   {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
   {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
@@ -85,7 +101,9 @@ const pushdown_row mysql_pushdown[] = {
    "({c} IN ({v}) AND " BYTES_OF_TEXT " IN ({v}))"},
   {OPS(OP_NE) | OPS_RANGE, CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, BYTES_OF_TEXT " {op} {v}"},
   {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, BYTES_OF_TEXT},
-  {OPS(OP_LIKE), CLASSES_PLAIN, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
+  {OPS(OP_IS_NOT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "NOT (" BYTES_OF_TEXT " <=> {v})"},
+  {OPS(OP_LIKE), CLASSES_STRING, 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN, LIKE_FOLDED},
+  {OPS(OP_GLOB), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
 
   /* the server's own text of something else */
   {OPS_EQUAL, CLASSES(CLASS_UUID), BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
@@ -112,7 +130,75 @@ static const sql_dialect dialect = {
   .direction = print_direction,
 };
 
+/* ---- constants that a column's character set has not --------------------- */
+
+/* The server refuses to compare a column with text that its character set
+** cannot hold, instead of finding nothing.  Such a comparison is sent over
+** bytes alone.  Up to which code point a character set surely has all; what is
+** not here has ASCII. */
+static const struct { const char *prefix; uint32_t last; } repertoires[] = {
+  {"utf8mb4_", 0x10FFFF}, {"utf16_", 0x10FFFF}, {"utf16le_", 0x10FFFF}, {"utf32_", 0x10FFFF},
+  {"utf8mb3_", 0xFFFF},   {"utf8_", 0xFFFF},    {"ucs2_", 0xFFFF},
+  /* Windows' latin1: 0x80 to 0x9f are other characters, see holds(). */
+  {"latin1_", 0xFF},
+};
+
+static uint32_t repertoire(const column *c) {
+  for (size_t i = 0; c->collation && i < sizeof(repertoires) / sizeof(repertoires[0]); i++) {
+    size_t n = strlen(repertoires[i].prefix);
+    if (strncmp(c->collation, repertoires[i].prefix, n) == 0) return repertoires[i].last;
+  }
+  return 0x7F;
+}
+
+/* Whether valid UTF-8 has only code points up to LAST. */
+static bool holds(uint32_t last, const value *v) {
+  for (size_t i = 0; i < v->length; i++) {
+    unsigned char byte = (unsigned char)v->bytes[i];
+    if (byte < 0x80) continue;
+    if (last < 0x80) return false;
+    if (last == 0xFF && byte >= 0xC0) {
+      bool upper_half = byte == 0xC3 || (byte == 0xC2 && i + 1 < v->length &&
+                                         (unsigned char)v->bytes[i + 1] >= 0xA0);
+      if (!upper_half) return false;
+    }
+    if (last == 0xFFFF && byte >= 0xF0) return false;
+  }
+  return true;
+}
+
+static bool is_held(const column *c, const value *v) {
+  uint32_t last = repertoire(c);
+  if (last == 0x10FFFF) return true;
+  if (v->storage != STORAGE_LIST) return v->storage != STORAGE_TEXT || holds(last, v);
+  for (size_t i = 0; i < v->n_list; i++) {
+    if (!is_held(c, &v->list[i])) return false;
+  }
+  return true;
+}
+
+static const pushdown_row compare_bytes = {.verdict = PUSH_EXACT, .text = BYTES_OF_TEXT " {op} {v}"};
+static const pushdown_row compare_bytes_list = {.verdict = PUSH_EXACT, .text = BYTES_OF_TEXT " IN ({v})"};
+
+/* The row that says X, or the one over bytes. */
+static const pushdown_row *row_for(const query *q, const query_expr *x) {
+  const column *c = &q->sources[x->args[0].source].relation->columns[x->args[0].column];
+  bool text = (CLASSES(c->klass) & CLASSES_STRING) != 0;
+  if (!text || x->n_args < 2 || is_held(c, &q->parameters[x->args[1].parameter])) return x->row;
+  if (OPS(x->op) & OPS_COMPARE) return &compare_bytes;
+  return x->op == OP_IN ? &compare_bytes_list : x->row;
+}
+
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e) {
+  query mine = *q;
   (void)version;
-  return sql_text_compile(q, &dialect, a, out, e);
+  mine.filter = arena_alloc(a, (size_t)(q->n_filter ? q->n_filter : 1) * sizeof(*mine.filter));
+  if (!mine.filter) return error_memory(e);
+  for (int i = 0; i < q->n_filter; i++) {
+    mine.filter[i] = q->filter[i];
+    mine.filter[i].row = row_for(q, &q->filter[i]);
+  }
+  if (!sql_text_compile(&mine, &dialect, a, out, e)) return false;
+  out->query = q;
+  return true;
 }

@@ -202,6 +202,10 @@ statement *statement_execute(mysql_connection *c, const char *text, const value 
   if (binds && !s && !error_is_set(&mine)) s = execute_fresh(c, text, length, hash, binds, n, call, &mine);
   mem_free(binds);
   if (s && !prepare_cells(s)) error_memory(&mine);
+  if (s && call->stopped) {
+    /* It may have ended well all the same, but not with the rows that were asked for. */
+    error_set(&mine, call->why.klass, "%s", call->why.text);
+  }
   if (!binds) error_memory(&mine);
   if (!error_is_set(&mine)) return s;
   if (s) {
@@ -282,8 +286,10 @@ bool mysql_driver_exec(connection *base, const char *native, const value *parame
     ok = exec_text(c, native, affected);
     if (!ok) wire_error(&call, c, "the server refused the statement", e);
   }
-  /* Sent, and no answer: nobody knows. */
-  if (!ok && e && c->base.broken && e->klass != ERROR_MEMORY) e->outcome_unknown = true;
+  /* SLEEP and its like answer to KILL QUERY as if they had ended well. */
+  if (ok && call.stopped) ok = wire_error(&call, c, "the statement was stopped", e);
+  /* Told to stop, or sent and no answer: nobody knows. */
+  if (!ok && e && (call.stopped || c->base.broken) && e->klass != ERROR_MEMORY) e->outcome_unknown = true;
   wire_end(&call);
   c->base.bytes_received = wire_bytes_received(c);
   return ok;
