@@ -2,8 +2,8 @@
 
 A kind is a type as the tests see it: how each server spells it, and values given as pairs of
 the server's SQL literal and the value that a SQLite column must hold.  Numbers that SQLite
-itself converts (numeric, unsigned) are given to the native twin as text: its affinity is the
-judge.
+itself converts (numeric, unsigned) are given to the native twin as the server's own text: its
+affinity is the judge.
 """
 import struct
 
@@ -125,6 +125,14 @@ WIDE = ["0", "0.1", "0.10000000000000000001", "0.3", "0.30000000000000000001", "
         "123456789012345678.12345678901234567890", "-0.00000000000000000001",
         "0.00000000000000000001", "999999999999999999", "100", "1234567.891", "2.675"]
 
+
+
+def wide_text(text, scale=20):
+    """As the server shows it: with every digit of its scale."""
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(scale, '0')}"
+
+
 KINDS = [
     Kind("bool", {POSTGRES: "boolean", MYSQL: "tinyint(1)"},
          [({POSTGRES: "true", MYSQL: "1"}, 1), ({POSTGRES: "false", MYSQL: "0"}, 0),
@@ -160,13 +168,14 @@ KINDS = [
                            "-9999999999.99", "1234567890.12")] +
          [only(POSTGRES, "'NaN'", None)], numeric=True, calm=True),
     Kind("wide", {POSTGRES: "numeric(38,20)", MYSQL: "decimal(38,20)"},
-         [(t, t) for t in WIDE], numeric=True),
+         [(t, wide_text(t)) for t in WIDE], numeric=True),
+    # Not -2^63 - 1: as REAL it is equal to the INTEGER -2^63, and DISTINCT may show either.
     Kind("unbounded", {POSTGRES: "numeric", MYSQL: "decimal(40,0)"},
          [(t, t) for t in ("0", "1", "5", "7", "-1", str(EXACT), str(EXACT + 1), str(INT64 - 1),
-                           str(INT64), str(INT64 + 1), str(-INT64), str(-INT64 - 1),
+                           str(INT64), str(INT64 + 1), str(-INT64),
                            "12345678901234567890123456789012345678")] +
          [only(POSTGRES, t, t) for t in ("0.1", "0.1000000000000000000001", "5.0", "5.000", "1.50",
-                                         "1e200", "1e-200", "0.5", "1e15")] +
+                                         "1" + "0" * 200, "0." + "0" * 199 + "1", "0.5")] +
          [only(POSTGRES, "'NaN'", None), only(POSTGRES, "'Infinity'", float("inf")),
           only(POSTGRES, "'-Infinity'", float("-inf"))], numeric=True),
     Kind("year", {MYSQL: "year"}, plain([0, 1901, 1970, 2000, 2026, 2155]), numeric=True, calm=True),
