@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "federation/schema.h"
 #include "federation/server.h"
 #include "vtab/memory.h"
 
@@ -84,7 +83,6 @@ void registry_dereference(registry *r) {
     r->described = d->next;
     described_free(d);
   }
-  schema_forget_leftovers(r);
   requests_clear(&r->requests);
   mem_free(r);
 }
@@ -127,10 +125,10 @@ void registry_remember(registry *r, const tskdb_error *e) {
 
 /* ---- native statements ------------------------------------------------- */
 
-void registry_forget_described(registry *r, const char *server) {
+void registry_forget_described(registry *r, const char *server_name) {
   for (struct described **link = &r->described; *link;) {
     struct described *d = *link;
-    if (sqlite3_stricmp(d->server, server) != 0) {
+    if (sqlite3_stricmp(d->server, server_name) != 0) {
       link = &d->next;
       continue;
     }
@@ -140,10 +138,10 @@ void registry_forget_described(registry *r, const char *server) {
 }
 
 /* Keeps C, which is retained. Without memory it is described again next time. */
-static void keep_described(registry *r, const char *server, const char *native, catalog *c) {
+static void keep_described(registry *r, const char *server_name, const char *native, catalog *c) {
   struct described *d = mem_zalloc(sizeof(*d));
   if (!d) return;
-  d->server = mem_strdup(server);
+  d->server = mem_strdup(server_name);
   d->native = mem_strdup(native);
   if (!d->server || !d->native) {
     described_free(d);
@@ -155,9 +153,9 @@ static void keep_described(registry *r, const char *server, const char *native, 
   r->described = d;
 }
 
-static catalog *described_find(const registry *r, const char *server, const char *native) {
+static catalog *described_find(const registry *r, const char *server_name, const char *native) {
   for (const struct described *d = r->described; d; d = d->next) {
-    if (sqlite3_stricmp(d->server, server) == 0 && strcmp(d->native, native) == 0) return d->catalog;
+    if (sqlite3_stricmp(d->server, server_name) == 0 && strcmp(d->native, native) == 0) return d->catalog;
   }
   return NULL;
 }

@@ -24,8 +24,6 @@ typedef struct registry {
   bool locked;                     /* tskdb_lock() */
   struct attached_server *servers; /* attached now, each retained */
   struct described *described;     /* native statements (registry.c) */
-  struct leftover *leftovers;      /* schemas that could not be detached (schema.c) */
-  int serial;                      /* of the last schema made */
   request_log requests;
   tskdb_error last_error;
 } registry;

@@ -33,9 +33,9 @@ static void request_free(logged_request *r) {
   *r = (logged_request){0};
 }
 
-void requests_add(request_log *l, const char *server, const request_record *r) {
+void requests_add(request_log *l, const char *server_name, const request_record *r) {
   logged_request added = {
-      .server = mem_strdup(server),
+      .server = mem_strdup(server_name),
       .text = cut(r->text ? r->text : "", TEXT_BYTES),
       .error = r->error ? cut(r->error, ERROR_BYTES) : NULL,
       .started = r->started, .first_ms = r->first_ms, .last_ms = r->last_ms,

@@ -54,13 +54,13 @@ static void server_unref(server *base) {
 
 /* ---- life -------------------------------------------------------------- */
 
-static pool *find_pool(const char *url, const driver *d, const options *o) {
-  pool_key key = {.driver = d, .url = url, .read_only = o->read_only,
+static pool *find_pool(const char *address, const driver *d, const options *o) {
+  pool_key key = {.driver = d, .url = address, .read_only = o->read_only,
                   .connect_timeout_ms = o->connect_timeout_ms, .limit = o->pool};
   return pool_get(&key);
 }
 
-attached_server *server_new(registry *r, const char *name, const char *url, const driver *d,
+attached_server *server_new(registry *r, const char *name, const char *address, const driver *d,
                             const options *o, arena *a, tskdb_error *e) {
   attached_server *s = mem_zalloc(sizeof(*s));
   if (!s) {
@@ -73,7 +73,7 @@ attached_server *server_new(registry *r, const char *name, const char *url, cons
   s->registry = r;
   registry_reference(r);
   s->options = *o;
-  s->url = url_redact(url, &s->arena);
+  s->url = url_redact(address, &s->arena);
   s->base = (server){
       .driver = d,
       .name = arena_strdup(&s->arena, name),
@@ -82,7 +82,7 @@ attached_server *server_new(registry *r, const char *name, const char *url, cons
       .acquire = server_acquire, .release = server_release, .record = server_record,
       .remember = server_remember, .retain = server_retain, .unref = server_unref};
   s->schema = d ? SCHEMA_MEMORY : SCHEMA_FILE;
-  if (d) s->pool = find_pool(url, d, o);
+  if (d) s->pool = find_pool(address, d, o);
   if (!s->arena.failed && s->url && (s->pool || !d)) return s;
   error_memory(e);
   server_unref(&s->base);

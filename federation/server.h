@@ -15,7 +15,6 @@
 /* Where a server's tables stand. */
 typedef enum schema_kind {
   SCHEMA_MEMORY,             /* an attached memory database of its name: name.table */
-  SCHEMA_TEMP,               /* temp."name.table", where the former cannot be had */
   SCHEMA_FILE                /* a SQLite file, attached as it is */
 } schema_kind;
 
@@ -36,8 +35,6 @@ typedef struct attached_server {
   options options;
   pool *pool;                /* NULL for SCHEMA_FILE */
   schema_kind schema;
-  int serial;                /* SCHEMA_MEMORY: marks the schema as this server's */
-  const char *file;          /* SCHEMA_FILE: as SQLite names it */
   server_table *tables;      /* one for each relation of base.catalog */
 } attached_server;
 

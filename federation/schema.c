@@ -1,0 +1,159 @@
+/*
+** schema.c - the SQLite schema of an attached server.
+**
+** The tables stand in a memory database of the server's name, so that a file
+** of the user's is never written and only temporary views can name them.  On a
+** connection whose main database is read-only a plain ':memory:' database is
+** read-only too; a memory database by URI is not.
+**
+** Everything here is SQL on the host's connection; nothing stays prepared.
+*/
+#include "federation/schema.h"
+
+#include <string.h>
+
+#include "vtab/buffer.h"
+#include "vtab/memory.h"
+
+static bool run(sqlite3 *db, const buffer *sql, tskdb_error *e) {
+  char *message = NULL;
+  if (sql->failed) return error_memory(e);
+  int rc = sqlite3_exec(db, buffer_cstr(sql), NULL, NULL, &message);
+  if (rc == SQLITE_NOMEM) error_memory(e);
+  else if (rc != SQLITE_OK) error_set(e, ERROR_CONFIG, "%s", message ? message : sqlite3_errstr(rc));
+  sqlite3_free(message);
+  return rc == SQLITE_OK;
+}
+
+bool schema_exists(sqlite3 *db, const char *name) {
+  sqlite3_stmt *stmt = NULL;
+  const char *sql = "SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE";
+  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) return true;
+  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+  bool found = sqlite3_step(stmt) == SQLITE_ROW;
+  sqlite3_finalize(stmt);
+  return found;
+}
+
+bool schema_name_is_free(registry *r, const char *name, tskdb_error *e) {
+  if (!*name) return error_set(e, ERROR_CONFIG, "the name is empty");
+  if (!sqlite3_get_autocommit(r->db)) {
+    return error_set(e, ERROR_CONFIG, "cannot attach within a transaction");
+  }
+  if (sqlite3_stricmp(name, "temp") == 0 || schema_exists(r->db, name)) {
+    return error_set(e, ERROR_CONFIG, "the name \"%.64s\" is taken", name);
+  }
+  for (attached_server *s = r->servers; s; s = s->next) {
+    if (sqlite3_stricmp(s->base.name, name) != 0) continue;
+    registry_remove(r, s);   /* its schema was detached by plain DETACH */
+    break;
+  }
+  return true;
+}
+
+static bool attach_database(sqlite3 *db, const char *name, const char *file, tskdb_error *e) {
+  buffer sql = {0};
+  buffer_text(&sql, "ATTACH ");
+  buffer_quoted(&sql, file, '\'');
+  buffer_text(&sql, " AS ");
+  buffer_quoted(&sql, name, '"');
+  bool ok = run(db, &sql, e);
+  buffer_free(&sql);
+  return ok;
+}
+
+static bool detach_database(sqlite3 *db, const char *name, tskdb_error *e) {
+  buffer sql = {0};
+  buffer_text(&sql, "DETACH ");
+  buffer_quoted(&sql, name, '"');
+  bool ok = run(db, &sql, e);
+  buffer_free(&sql);
+  return ok;
+}
+
+bool schema_attach_file(sqlite3 *db, const char *name, const char *path, bool read_only, tskdb_error *e) {
+  buffer uri = {0};
+  if (!read_only) return attach_database(db, name, path, e);
+  buffer_text(&uri, "file:");
+  for (const char *c = path; *c; c++) {
+    if (strchr("?#%", *c)) buffer_printf(&uri, "%%%02x", (unsigned char)*c);
+    else buffer_char(&uri, *c);
+  }
+  buffer_text(&uri, "?mode=ro");
+  bool ok = uri.failed ? error_memory(e) : attach_database(db, name, buffer_cstr(&uri), e);
+  buffer_free(&uri);
+  return ok;
+}
+
+bool schema_create_table(attached_server *s, int number, tskdb_error *e) {
+  const relation *r = &s->base.catalog->relations[number];
+  buffer sql = {0};
+  buffer_text(&sql, "CREATE VIRTUAL TABLE ");
+  buffer_quoted(&sql, s->base.name, '"');
+  buffer_char(&sql, '.');
+  buffer_quoted(&sql, r->name, '"');
+  buffer_text(&sql, " USING tskdb(");
+  buffer_quoted(&sql, s->base.name, '"');
+  buffer_text(&sql, ", ");
+  buffer_quoted(&sql, r->name, '"');
+  buffer_text(&sql, server_pushdown_is_off(s, r) ? ", pushdown=off)" : ")");
+  bool ok = run(s->registry->db, &sql, e);
+  buffer_free(&sql);
+  if (ok) s->tables[number].attached = true;
+  return ok;
+}
+
+bool schema_drop_table(attached_server *s, const char *table, tskdb_error *e) {
+  buffer sql = {0};
+  buffer_text(&sql, "DROP TABLE IF EXISTS ");
+  buffer_quoted(&sql, s->base.name, '"');
+  buffer_char(&sql, '.');
+  buffer_quoted(&sql, table, '"');
+  bool ok = run(s->registry->db, &sql, e);
+  buffer_free(&sql);
+  return ok;
+}
+
+/* True unless something other than this one table's declaration is wrong. */
+static bool create_or_note(attached_server *s, int i, tskdb_error *e) {
+  tskdb_error why = {0};
+  if (schema_create_table(s, i, &why)) return true;
+  if (why.klass == ERROR_MEMORY || strstr(why.text, "readonly") || strstr(why.text, "interrupted")) {
+    *e = why;
+    return false;
+  }
+  s->tables[i].refused = mem_strdup(why.text);
+  return true;
+}
+
+static bool create_tables(attached_server *s, tskdb_error *e) {
+  const catalog *c = s->base.catalog;
+  for (int i = 0; i < c->n_relations; i++) {
+    if (!s->tables[i].wanted || c->relations[i].unusable) continue;
+    if (!create_or_note(s, i, e)) return false;
+  }
+  return true;
+}
+
+static bool create_in(attached_server *s, const char *file, tskdb_error *e) {
+  if (!attach_database(s->registry->db, s->base.name, file, e)) return false;
+  if (create_tables(s, e)) return true;
+  tskdb_error ignored = {0};
+  detach_database(s->registry->db, s->base.name, &ignored);
+  return false;
+}
+
+bool schema_create(attached_server *s, tskdb_error *e) {
+  tskdb_error first = {0};
+  if (create_in(s, ":memory:", &first)) return true;
+  if (!strstr(first.text, "readonly")) {
+    *e = first;
+    return false;
+  }
+  return create_in(s, "file:tskdb?mode=memory", e);
+}
+
+bool schema_drop(attached_server *s, tskdb_error *e) {
+  if (!schema_exists(s->registry->db, s->base.name)) return true;
+  return detach_database(s->registry->db, s->base.name, e);
+}

@@ -1,0 +1,30 @@
+/*
+** schema.h - the SQLite schema of an attached server: its database and its tables.
+*/
+#ifndef FEDERATION_SCHEMA_H
+#define FEDERATION_SCHEMA_H
+
+#include "federation/server.h"
+
+/* Whether DB has a database of that name now. */
+bool schema_exists(sqlite3 *db, const char *name);
+
+/* False with an error if NAME cannot become a schema. */
+bool schema_name_is_free(registry *r, const char *name, tskdb_error *e);
+
+/* Makes the schema and the tables of S: all of those that are wanted and usable.
+** A table that SQLite refuses is noted in S->tables; any other failure undoes
+** everything. */
+bool schema_create(attached_server *s, tskdb_error *e);
+
+/* Attaches the SQLite file PATH as NAME. */
+bool schema_attach_file(sqlite3 *db, const char *name, const char *path, bool read_only, tskdb_error *e);
+
+/* Removes the schema. True if it was not there. */
+bool schema_drop(attached_server *s, tskdb_error *e);
+
+/* One table more or less. */
+bool schema_create_table(attached_server *s, int relation, tskdb_error *e);
+bool schema_drop_table(attached_server *s, const char *table, tskdb_error *e);
+
+#endif
