@@ -51,12 +51,12 @@ static int finish(registry *r, bool ok, buffer *text, char **out, const tskdb_er
   return ok ? SQLITE_OK : error_sqlite_code(e);
 }
 
-int tskdb_attach(sqlite3 *db, const char *name, const char *url, const char *options, char **summary) {
+int tskdb_attach(sqlite3 *db, const char *name, const char *url, const char *json, char **summary) {
   registry *r = registry_of(db);
   tskdb_error e = {0};
   buffer text = {0};
   if (!r) return SQLITE_MISUSE;
-  bool ok = attach_server(r, name, url, options, &text, &e);
+  bool ok = attach_server(r, name, url, json, &text, &e);
   return finish(r, ok, &text, summary, &e);
 }
 

@@ -33,12 +33,17 @@ CORE_SOURCES = \
 
 # The drivers.  A new database is a block like these two.
 POSTGRES_SOURCES = \
-	%reldir%/postgres/catalog.c %reldir%/postgres/catalog.h \
-	%reldir%/postgres/compile.c %reldir%/postgres/compile.h \
-	%reldir%/postgres/connect.c %reldir%/postgres/connect.h \
+	%reldir%/postgres/postgres.h \
+	%reldir%/postgres/cancel.c \
+	%reldir%/postgres/catalog.c \
+	%reldir%/postgres/compile.c \
+	%reldir%/postgres/connect.c \
 	%reldir%/postgres/driver.c \
-	%reldir%/postgres/scan.c %reldir%/postgres/scan.h \
-	%reldir%/postgres/types.c %reldir%/postgres/types.h
+	%reldir%/postgres/endpoint.c \
+	%reldir%/postgres/exchange.c \
+	%reldir%/postgres/scan.c \
+	%reldir%/postgres/statement.c \
+	%reldir%/postgres/types.c
 
 if DRIVER_POSTGRES
 DRIVER_MODULES += tskdb_postgres.la

@@ -1,0 +1,138 @@
+/*
+** compile.c - what PostgreSQL may do in SQLite's place, and the SQL that says it.
+**
+** Operators, functions and types are qualified: a role's search_path may hold
+** others of the same name.
+**
+** Text with a deterministic collation is equal as its bytes are: plain `=`,
+** which keeps the index.  Order is that of bytes under COLLATE "C" alone.
+** NaN is NULL in SQLite and greater than all numbers here: guards.
+** Dates are text in SQLite: years beyond 9999 and BC sort elsewhere, so ranges
+** ask for those rows as well and SQLite checks again.
+*/
+#include "vtab/postgres/postgres.h"
+#include "vtab/sql_text.h"
+
+#define C_ORDER " COLLATE pg_catalog.\"C\""
+#define ANY " OPERATOR(pg_catalog.=) ANY ({v}::pg_catalog."
+#define NOT_NAN(type) " AND {c} OPERATOR(pg_catalog.<>) 'NaN'::pg_catalog." type
+#define AS_TEXT "{c}::pg_catalog.text"
+
+#define OPS_LOW (OPS(OP_EQ) | OPS(OP_LT) | OPS(OP_LE))       /* NaN, the greatest, is never among them */
+#define OPS_HIGH (OPS(OP_NE) | OPS(OP_GT) | OPS(OP_GE))
+#define FLOATS (CLASSES(CLASS_FLOAT) | CLASSES(CLASS_FLOAT4))
+#define NUMERICS (CLASSES(CLASS_DECIMAL) | CLASSES(CLASS_NUMERIC))
+/* Sent as the server's text, and compared as it. */
+#define TEXTUAL \
+  (CLASSES(CLASS_ENUM) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_TIME) | CLASSES(CLASS_JSON) | \
+   CLASSES(CLASS_JSONB) | CLASSES(CLASS_OTHER) | CLASSES(CLASS_NUMERIC_TEXT))
+#define BINARY COLLATIONS(COLLATION_BINARY)
+#define NOCASE COLLATIONS(COLLATION_NOCASE)
+#define RTRIM COLLATIONS(COLLATION_RTRIM)
+#define EXACT PUSH_EXACT, REASON_NONE
+#define ONE_TO_ONE (OPS(OP_ORDER) | OPS(OP_DISTINCT))
+
+#define DATE_RULES(klass, type) \
+  {OPS(OP_EQ) | OPS(OP_NE), CLASSES(klass), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog." type}, \
+  {OPS(OP_IN), CLASSES(klass), 0, 0, 0, EXACT, "{c}" ANY type "[])"}, \
+  {OPS(OP_IS_NOT), CLASSES(klass), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM {v}::pg_catalog." type}, \
+  {OPS_RANGE, CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
+   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type \
+   " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"}, \
+  {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER}, \
+  {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}
+
+/* The first row that covers a case decides. */
+const pushdown_row postgres_pushdown[] = {
+  /* NULL tests: NaN is NULL */
+  {OPS(OP_IS_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "({c} IS NULL OR {c} OPERATOR(pg_catalog.=) 'NaN')"},
+  {OPS(OP_NOT_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "{c} OPERATOR(pg_catalog.<>) 'NaN'"},
+  {OPS(OP_IS_NULL), CLASSES_ALL, 0, 0, 0, EXACT, "{c} IS NULL"},
+  {OPS(OP_NOT_NULL), CLASSES_ALL, 0, 0, 0, EXACT, "{c} IS NOT NULL"},
+
+  /* numbers */
+  {OPS_COMPARE, CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.int8"},
+  {OPS(OP_IN), CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c}" ANY "int8[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM {v}::pg_catalog.int8"},
+  {OPS_COMPARE, CLASSES(CLASS_UINT64), 0, 0, 0, EXACT, "{c}::pg_catalog.int8 {op} {v}::pg_catalog.int8"},
+  {OPS_COMPARE, CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}::pg_catalog.int4 {op} {v}::pg_catalog.int8"},
+  {ONE_TO_ONE, CLASSES(CLASS_INT) | CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}"},
+  {OPS_LOW, FLOATS, 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.float8"},
+  {OPS_HIGH, FLOATS, 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.float8" NOT_NAN("float8") ")"},
+  {OPS(OP_IN), FLOATS, 0, 0, 0, EXACT, "{c}" ANY "float8[])"},
+  {OPS(OP_ORDER), FLOATS, 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
+  {OPS_LOW, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.numeric"},
+  {OPS_HIGH, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.numeric" NOT_NAN("numeric") ")"},
+  {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c}" ANY "numeric[])"},
+  {OPS(OP_ORDER), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
+  {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
+   "{c} {op} {v}::pg_catalog.numeric"},
+  {ONE_TO_ONE, NUMERICS, 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
+
+  /* text */
+  {OPS(OP_EQ) | OPS(OP_NE), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
+   "{c} {op} {v}::pg_catalog.text"},
+  {OPS(OP_IN), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}" ANY "text[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
+   "{c} IS DISTINCT FROM {v}::pg_catalog.text"},
+  {OPS_RANGE, CLASSES(CLASS_TEXT), BINARY, COLUMN_ORDER_BYTES, 0, EXACT, "{c} {op} {v}::pg_catalog.text"},
+  {ONE_TO_ONE, CLASSES(CLASS_TEXT), BINARY, COLUMN_ORDER_BYTES, 0, EXACT, "{c}"},
+  {OPS_COMPARE, CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER " {op} {v}::pg_catalog.text"},
+  {OPS(OP_ORDER), CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER},
+  {OPS(OP_DISTINCT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}"},
+  {OPS_COMPARE, CLASSES(CLASS_TEXT), NOCASE, 0, 0, EXACT,
+   "pg_catalog.lower({c}" C_ORDER ") {op} pg_catalog.lower({v}::pg_catalog.text" C_ORDER ")"},
+  {OPS_COMPARE, CLASSES(CLASS_TEXT), RTRIM, 0, 0, EXACT,
+   "pg_catalog.rtrim({c})" C_ORDER " {op} pg_catalog.rtrim({v}::pg_catalog.text)"},
+  {OPS(OP_LIKE), CLASSES(CLASS_TEXT), 0, 0, 0, EXACT,
+   "pg_catalog.lower({c}" C_ORDER ") OPERATOR(pg_catalog.~~)"
+   " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"},
+  {OPS(OP_GLOB), CLASSES(CLASS_TEXT), 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
+
+  /* char(n): the server's equality ignores blanks at the end, and has the index */
+  {OPS(OP_EQ), CLASSES(CLASS_CHAR), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
+   "({c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar AND "
+   AS_TEXT " OPERATOR(pg_catalog.=) {v}::pg_catalog.text)"},
+
+  /* compared as the text that is sent */
+  {OPS_COMPARE, TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"},
+  {OPS(OP_IN), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER ANY "text[])"},
+  {OPS(OP_ORDER), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER},
+  {OPS(OP_LIKE), TEXTUAL, 0, 0, 0, EXACT,
+   "pg_catalog.lower(" AS_TEXT C_ORDER ") OPERATOR(pg_catalog.~~)"
+   " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"},
+  {OPS(OP_EQ) | OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.uuid"},
+  {OPS(OP_IN), CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c}" ANY "uuid[])"},
+  {ONE_TO_ONE, CLASSES(CLASS_UUID) | CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}"},
+
+  /* dates */
+  DATE_RULES(CLASS_DATE, "date"),
+  DATE_RULES(CLASS_TIMESTAMP, "timestamp"),
+  DATE_RULES(CLASS_TIMESTAMPTZ, "timestamptz"),
+
+  /* bytes */
+  {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.bytea"},
+  {OPS(OP_IN), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" ANY "bytea[])"},
+};
+
+const int postgres_n_pushdown = sizeof(postgres_pushdown) / sizeof(postgres_pushdown[0]);
+
+static void print_direction(buffer *out, const column *c, bool descending) {
+  buffer_text(out, descending ? " DESC" : " ASC");
+  if (!(c->flags & COLUMN_NOT_NULL)) buffer_text(out, descending ? " NULLS LAST" : " NULLS FIRST");
+}
+
+static const sql_dialect dialect = {
+  .quote = '"',
+  .operators = {[OP_EQ] = "OPERATOR(pg_catalog.=)", [OP_NE] = "OPERATOR(pg_catalog.<>)",
+                [OP_LT] = "OPERATOR(pg_catalog.<)", [OP_LE] = "OPERATOR(pg_catalog.<=)",
+                [OP_GT] = "OPERATOR(pg_catalog.>)", [OP_GE] = "OPERATOR(pg_catalog.>=)"},
+  .numbered = true,
+  .select = postgres_select,
+  .direction = print_direction,
+};
+
+bool postgres_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e) {
+  (void)version;
+  return sql_text_compile(q, &dialect, a, out, e);
+}

@@ -1,0 +1,218 @@
+/*
+** statement.c - parameters, prepared statements, native statements.
+**
+** A text is sent unnamed the first time (parse, bind and execute in one round
+** trip), prepared and executed the second time, and only executed from then
+** on.  A connection keeps POSTGRES_STATEMENTS of them; the least recently used
+** makes room.
+*/
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtab/memory.h"
+#include "vtab/postgres/postgres.h"
+
+/* ---- parameters ------------------------------------------------------------- */
+
+/* In libpq's form; all memory in the arena. */
+typedef struct parameter_list {
+  arena arena;
+  const char **values;
+  int *lengths, *formats;
+} parameter_list;
+
+/* One element of an array literal. */
+static void print_element(const value *v, buffer *out) {
+  char number[32];
+  switch (v->storage) {
+    case STORAGE_INTEGER: buffer_printf(out, "%lld", (long long)v->integer); break;
+    case STORAGE_REAL: buffer_append(out, number, value_format_real(v->real, number)); break;
+    case STORAGE_BLOB:
+      buffer_text(out, "\"\\\\x");
+      for (size_t i = 0; i < v->length; i++) buffer_printf(out, "%02x", (unsigned char)v->bytes[i]);
+      buffer_char(out, '"');
+      break;
+    default:
+      buffer_char(out, '"');
+      for (size_t i = 0; i < v->length; i++) {
+        if (v->bytes[i] == '"' || v->bytes[i] == '\\') buffer_char(out, '\\');
+        buffer_char(out, v->bytes[i]);
+      }
+      buffer_char(out, '"');
+  }
+}
+
+static const char *list_text(const value *v, arena *a) {
+  buffer text = {0};
+  buffer_char(&text, '{');
+  for (size_t i = 0; i < v->n_list; i++) {
+    if (i) buffer_char(&text, ',');
+    print_element(&v->list[i], &text);
+  }
+  buffer_char(&text, '}');
+  const char *out = text.failed ? NULL : arena_strndup(a, text.text, text.length);
+  if (text.failed) a->failed = true;
+  buffer_free(&text);
+  return out;
+}
+
+static const char *real_text(double real, arena *a) {
+  char text[32];
+  size_t length = value_format_real(real, text);
+  return arena_strndup(a, text, length);
+}
+
+static bool make_parameters(const value *v, int n, parameter_list *out) {
+  arena *a = &out->arena;
+  out->values = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->values));
+  out->lengths = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->lengths));
+  out->formats = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->formats));
+  for (int i = 0; i < n && !a->failed; i++) {
+    switch (v[i].storage) {
+      case STORAGE_NULL: out->values[i] = NULL; break;
+      case STORAGE_INTEGER: out->values[i] = arena_printf(a, "%lld", (long long)v[i].integer); break;
+      case STORAGE_REAL: out->values[i] = real_text(v[i].real, a); break;
+      case STORAGE_LIST: out->values[i] = list_text(&v[i], a); break;
+      case STORAGE_BLOB:
+        out->values[i] = arena_strndup(a, v[i].bytes ? v[i].bytes : "", v[i].length);
+        out->lengths[i] = (int)v[i].length;
+        out->formats[i] = 1;
+        break;
+      default: out->values[i] = arena_strndup(a, v[i].bytes, v[i].length);
+    }
+  }
+  return !a->failed;
+}
+
+/* ---- prepared statements ------------------------------------------------------ */
+
+void postgres_statement_forget_all(postgres_connection *c) {
+  for (int i = 0; i < POSTGRES_STATEMENTS; i++) {
+    mem_free(c->statements[i].text);
+    c->statements[i] = (postgres_statement){0};
+  }
+}
+
+/* The slot of TEXT; a new one in place of the least used. NULL without memory. */
+static postgres_statement *slot_of(postgres_connection *c, const char *text, bool *known) {
+  postgres_statement *oldest = &c->statements[0];
+  *known = true;
+  for (int i = 0; i < POSTGRES_STATEMENTS; i++) {
+    postgres_statement *s = &c->statements[i];
+    if (s->text && strcmp(s->text, text) == 0) {
+      s->used = ++c->clock;
+      return s;
+    }
+    if (s->used < oldest->used) oldest = s;
+  }
+  *known = false;
+  char *copy = mem_strdup(text);
+  if (!copy) return NULL;
+  mem_free(oldest->text);
+  /* A number is used again: preparing replaces what the server has of it. */
+  unsigned number = oldest->number;
+  *oldest = (postgres_statement){.text = copy, .used = ++c->clock};
+  if (number) {
+    char sql[64];
+    snprintf(sql, sizeof(sql), "DEALLOCATE tskdb_%u", number);
+    oldest->used = c->clock;
+    if (PQpipelineStatus(c->pg) == PQ_PIPELINE_OFF) PQclear(PQexec(c->pg, sql));
+  }
+  return oldest;
+}
+
+static bool prepare(postgres_connection *c, postgres_statement *s, const wait_scope *w, tskdb_error *e) {
+  char name[32];
+  unsigned number = c->last_number + 1;
+  PGresult *r;
+  snprintf(name, sizeof(name), "tskdb_%u", number);
+  if (!PQsendPrepare(c->pg, name, s->text, 0, NULL)) return postgres_connection_error(c, "cannot send", e);
+  c->base.round_trips++;
+  if (!postgres_flush(c, w, e)) return false;
+  bool ok = true;
+  for (;;) {
+    if (!postgres_next_result(c, w, &r, e)) return false;
+    if (!r) break;
+    if (PQresultStatus(r) != PGRES_COMMAND_OK) ok = postgres_result_error(c, r, e);
+    PQclear(r);
+  }
+  if (ok) s->number = c->last_number = number;
+  return ok;
+}
+
+static bool send_list(postgres_connection *c, const char *text, const parameter_list *p, int n,
+                      const wait_scope *w, tskdb_error *e) {
+  bool known;
+  char name[32];
+  postgres_statement *s = slot_of(c, text, &known);
+  if (!s) return error_memory(e);
+  if (known && !s->number && !prepare(c, s, w, e)) return false;
+  snprintf(name, sizeof(name), "tskdb_%u", s->number);
+  const char *const *values = p->values;
+  int sent = s->number
+      ? PQsendQueryPrepared(c->pg, name, n, values, p->lengths, p->formats, 1)
+      : PQsendQueryParams(c->pg, text, n, NULL, values, p->lengths, p->formats, 1);
+  if (!sent) return postgres_connection_error(c, "cannot send", e);
+  if (!PQsetSingleRowMode(c->pg)) return postgres_connection_error(c, "cannot read row by row", e);
+  c->base.round_trips++;
+  return postgres_flush(c, w, e);
+}
+
+bool postgres_statement_send(postgres_connection *c, const char *text, const value *v, int n,
+                             const wait_scope *w, tskdb_error *e) {
+  parameter_list p = {0};
+  bool ok = make_parameters(v, n, &p) ? send_list(c, text, &p, n, w, e) : error_memory(e);
+  arena_free(&p.arena);
+  return ok;
+}
+
+/* ---- native statements ---------------------------------------------------------- */
+
+/* One result of a native statement. False: it is an error, or wants a copy. */
+static bool take_result(postgres_connection *c, PGresult *r, int64_t *affected, tskdb_error *e) {
+  const char *count = PQcmdTuples(r);
+  switch (PQresultStatus(r)) {
+    case PGRES_TUPLES_OK: case PGRES_COMMAND_OK: case PGRES_EMPTY_QUERY:
+      if (count && *count) *affected = strtoll(count, NULL, 10);
+      return true;
+    case PGRES_COPY_IN: case PGRES_COPY_OUT: case PGRES_COPY_BOTH:
+      c->base.broken = true;
+      return error_set(e, ERROR_SQL, "COPY from or to the client is not possible here; use psql");
+    default: return postgres_result_error(c, r, e);
+  }
+}
+
+static bool read_results(postgres_connection *c, const wait_scope *w, int64_t *affected, tskdb_error *e) {
+  bool ok = true;
+  PGresult *r;
+  for (;;) {
+    if (!postgres_next_result(c, w, &r, e)) {
+      if (e && e->klass == ERROR_NETWORK) e->outcome_unknown = true;
+      postgres_abandon(c, NULL);
+      return false;
+    }
+    if (!r) return ok;
+    if (!take_result(c, r, affected, e)) ok = false;
+    PQclear(r);
+    if (c->base.broken) return false;
+  }
+}
+
+bool postgres_exec(connection *base, const char *native, const value *v, int n, const wait_scope *w,
+                   int64_t *affected, tskdb_error *e) {
+  postgres_connection *c = (postgres_connection *)base;
+  parameter_list p = {0};
+  *affected = 0;
+  base->dirty = true;
+  if (!make_parameters(v, n, &p)) {
+    arena_free(&p.arena);
+    return error_memory(e);
+  }
+  const char *const *values = p.values;
+  int sent = n ? PQsendQueryParams(c->pg, native, n, NULL, values, p.lengths, p.formats, 0)
+               : PQsendQuery(c->pg, native);
+  arena_free(&p.arena);
+  if (!sent) return postgres_connection_error(c, "cannot send", e);
+  base->round_trips++;
+  return postgres_flush(c, w, e) && read_results(c, w, affected, e);
+}
