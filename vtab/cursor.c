@@ -117,6 +117,10 @@ void cursor_close(cursor *c) {
 }
 
 static int cursor_fail(cursor *c, tskdb_error *e) {
+  if (e->klass == ERROR_STALE) {
+    error_prefix(e, "table \"%s\" has changed since it was attached, tskdb_refresh('%s') looks again",
+                 c->table->relation->name, c->table->server->name);
+  }
   cursor_end_scan(c, e);
   return table_fail(c->table, e);
 }

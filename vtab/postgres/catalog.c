@@ -296,7 +296,8 @@ static PGresult *describe(postgres_connection *c, const char *native, const wait
 
 static const char describe_sql[] =
     "SELECT u.i, pg_catalog.format_type(t.oid, u.m), t.typtype, t.typcategory"
-    " FROM pg_catalog.unnest($1::pg_catalog.oid[], $2::pg_catalog.int4[]) WITH ORDINALITY AS u(o, m, i)"
+    " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))"
+    " WITH ORDINALITY AS u(o, m, i)"
     " JOIN pg_catalog.pg_type t ON t.oid = u.o ORDER BY u.i";
 
 static PGresult *resolve_types(postgres_connection *c, const PGresult *described, const wait_scope *w,

@@ -114,6 +114,22 @@ static bool collect(postgres_connection *c, const wait_scope *w, PGresult **answ
   return error_set(e, ERROR_PROTOCOL, "the server's answers have no end");
 }
 
+/* libpq 15 forgets that an answer was wanted row by row only when the next
+** request is sent outside a pipeline, if that answer ended in an error. */
+static bool forget_row_by_row(postgres_connection *c, const wait_scope *w, tskdb_error *e) {
+  PGresult *r;
+  if (!c->row_by_row) return true;
+  c->row_by_row = false;
+  if (!PQsendQuery(c->pg, "")) return postgres_connection_error(c, "cannot send", e);
+  c->base.round_trips++;
+  if (!postgres_flush(c, w, e)) return false;
+  do {
+    if (!postgres_next_result(c, w, &r, e)) return false;
+    PQclear(r);
+  } while (r);
+  return true;
+}
+
 static bool is_success(const PGresult *r) {
   ExecStatusType status = PQresultStatus(r);
   return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
@@ -129,7 +145,7 @@ static void clear_results(PGresult **results, int n) {
 bool postgres_run(postgres_connection *c, const postgres_request *requests, int n, const wait_scope *w,
                   PGresult **results, tskdb_error *e) {
   for (int i = 0; i < n; i++) results[i] = NULL;
-  bool whole = send_requests(c, requests, n, e) && postgres_flush(c, w, e);
+  bool whole = forget_row_by_row(c, w, e) && send_requests(c, requests, n, e) && postgres_flush(c, w, e);
   for (int i = 0; whole && i < n; i++) whole = collect(c, w, &results[i], e);
   if (!whole) {
     if (PQstatus(c->pg) == CONNECTION_OK) postgres_cancel_now(c->canceller);

@@ -60,6 +60,7 @@ typedef struct postgres_connection {
   PGconn *pg;
   postgres_canceller *canceller;
   bool read_only;
+  bool row_by_row;         /* the last answer was asked for row by row */
   postgres_statement statements[POSTGRES_STATEMENTS];
   uint64_t clock;
   unsigned last_number;    /* of the statements' names */

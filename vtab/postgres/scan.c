@@ -38,12 +38,14 @@ static scan *scan_new(postgres_connection *c, const query *q) {
   return s;
 }
 
-static const char *relation_name(const scan *s) { return s->query->sources[0].relation->name; }
-
 static bool stale(const scan *s, const char *what, tskdb_error *e) {
   postgres_statement_forget_all(s->c);
-  return error_set(e, ERROR_STALE, "table \"%s\" has changed since it was attached: %s; tskdb_refresh() looks again",
-                   relation_name(s), what);
+  return error_set(e, ERROR_STALE, "%s", what);
+}
+
+static bool stale_column(const scan *s, const column *c, tskdb_error *e) {
+  postgres_statement_forget_all(s->c);
+  return error_set(e, ERROR_STALE, "column \"%s\" has another type now", c->name);
 }
 
 /* Errors of the server that mean that the table is another one now. */
@@ -70,7 +72,7 @@ static bool check(scan *s, const PGresult *r, tskdb_error *e) {
   for (int i = 0; i < n; i++) {
     const column *c = s->columns[i];
     bool modified = c->klass == CLASS_DECIMAL && PQfmod(r, i) != (int)c->type_detail;
-    if (PQftype(r, i) != postgres_wire_type(c) || modified) return stale(s, c->name, e);
+    if (PQftype(r, i) != postgres_wire_type(c) || modified) return stale_column(s, c, e);
     if (PQfformat(r, i) != 1) return error_set(e, ERROR_PROTOCOL, "the server answers in text");
   }
   s->checked = true;

@@ -93,8 +93,24 @@ void postgres_statement_forget_all(postgres_connection *c) {
   }
 }
 
-/* The slot of TEXT; a new one in place of the least used. NULL without memory. */
-static postgres_statement *slot_of(postgres_connection *c, const char *text, bool *known) {
+/* Takes a slot from the text that was used longest ago; the server forgets it too. */
+static bool evict(postgres_connection *c, postgres_statement *s, const wait_scope *w, tskdb_error *e) {
+  unsigned number = s->number;
+  mem_free(s->text);
+  *s = (postgres_statement){0};
+  if (!number) return true;
+  char sql[64];
+  snprintf(sql, sizeof(sql), "DEALLOCATE tskdb_%u", number);
+  const postgres_request forget = {.text = sql};
+  PGresult *r = NULL;
+  bool ok = postgres_run(c, &forget, 1, w, &r, e);
+  PQclear(r);
+  return ok;
+}
+
+/* The slot of TEXT, a new one if it was never sent (*KNOWN). NULL with an error. */
+static postgres_statement *slot_of(postgres_connection *c, const char *text, bool *known,
+                                   const wait_scope *w, tskdb_error *e) {
   postgres_statement *oldest = &c->statements[0];
   *known = true;
   for (int i = 0; i < POSTGRES_STATEMENTS; i++) {
@@ -106,19 +122,11 @@ static postgres_statement *slot_of(postgres_connection *c, const char *text, boo
     if (s->used < oldest->used) oldest = s;
   }
   *known = false;
-  char *copy = mem_strdup(text);
-  if (!copy) return NULL;
-  mem_free(oldest->text);
-  /* A number is used again: preparing replaces what the server has of it. */
-  unsigned number = oldest->number;
-  *oldest = (postgres_statement){.text = copy, .used = ++c->clock};
-  if (number) {
-    char sql[64];
-    snprintf(sql, sizeof(sql), "DEALLOCATE tskdb_%u", number);
-    oldest->used = c->clock;
-    if (PQpipelineStatus(c->pg) == PQ_PIPELINE_OFF) PQclear(PQexec(c->pg, sql));
-  }
-  return oldest;
+  if (!evict(c, oldest, w, e)) return NULL;
+  oldest->text = mem_strdup(text);
+  oldest->used = ++c->clock;
+  if (!oldest->text) error_memory(e);
+  return oldest->text ? oldest : NULL;
 }
 
 static bool prepare(postgres_connection *c, postgres_statement *s, const wait_scope *w, tskdb_error *e) {
@@ -144,8 +152,8 @@ static bool send_list(postgres_connection *c, const char *text, const parameter_
                       const wait_scope *w, tskdb_error *e) {
   bool known;
   char name[32];
-  postgres_statement *s = slot_of(c, text, &known);
-  if (!s) return error_memory(e);
+  postgres_statement *s = slot_of(c, text, &known, w, e);
+  if (!s) return false;
   if (known && !s->number && !prepare(c, s, w, e)) return false;
   snprintf(name, sizeof(name), "tskdb_%u", s->number);
   const char *const *values = p->values;
@@ -154,6 +162,7 @@ static bool send_list(postgres_connection *c, const char *text, const parameter_
       : PQsendQueryParams(c->pg, text, n, NULL, values, p->lengths, p->formats, 1);
   if (!sent) return postgres_connection_error(c, "cannot send", e);
   if (!PQsetSingleRowMode(c->pg)) return postgres_connection_error(c, "cannot read row by row", e);
+  c->row_by_row = true;
   c->base.round_trips++;
   return postgres_flush(c, w, e);
 }
