@@ -62,11 +62,11 @@ static inline void batch_null(batch *b, int col) {
   b->storage[batch_slot(b, col)] = STORAGE_NULL;
 }
 
-/* NaN becomes NULL, as in SQLite. */
+/* NaN becomes NULL, as in SQLite; -0.0 becomes 0.0, as a REAL column stores it. */
 static inline void batch_real(batch *b, int col, double v) {
   size_t i = batch_slot(b, col);
   b->storage[i] = v == v ? STORAGE_REAL : STORAGE_NULL;
-  b->cells[i].real = v;
+  b->cells[i].real = v + 0.0;
 }
 
 /* Copies the bytes.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */

@@ -138,7 +138,7 @@ static bool wait_once(wire_call *call, int fd, short events) {
     call->gave_up = true;
     return false;
   }
-  error_set(&call->why, ERROR_TIMEOUT, "no answer in time");
+  error_set(&call->why, ERROR_TIMEOUT, "no answer for %d ms (option timeout)", call->scope->timeout_ms);
   return stop_call(call);
 }
 

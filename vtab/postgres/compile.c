@@ -17,6 +17,7 @@
 #define ANY " OPERATOR(pg_catalog.=) ANY ({v}::pg_catalog."
 #define NOT_NAN(type) " AND {c} OPERATOR(pg_catalog.<>) 'NaN'::pg_catalog." type
 #define AS_TEXT "{c}::pg_catalog.text"
+#define AS_OUTPUT POSTGRES_OUTPUT("{c}", "{c}")
 
 #define OPS_LOW (OPS(OP_EQ) | OPS(OP_LT) | OPS(OP_LE))       /* NaN, the greatest, is never among them */
 #define OPS_HIGH (OPS(OP_NE) | OPS(OP_GT) | OPS(OP_GE))
@@ -25,7 +26,7 @@
 /* Sent as the server's text, and compared as it. */
 #define TEXTUAL \
   (CLASSES(CLASS_ENUM) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_TIME) | CLASSES(CLASS_JSON) | \
-   CLASSES(CLASS_JSONB) | CLASSES(CLASS_OTHER) | CLASSES(CLASS_NUMERIC_TEXT))
+   CLASSES(CLASS_JSONB) | CLASSES(CLASS_NUMERIC_TEXT))
 #define BINARY COLLATIONS(COLLATION_BINARY)
 #define NOCASE COLLATIONS(COLLATION_NOCASE)
 #define RTRIM COLLATIONS(COLLATION_RTRIM)
@@ -95,6 +96,9 @@ const pushdown_row postgres_pushdown[] = {
    AS_TEXT " OPERATOR(pg_catalog.=) {v}::pg_catalog.text)"},
 
   /* compared as the text that is sent */
+  {OPS_COMPARE, CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER " {op} {v}::pg_catalog.text"},
+  {OPS(OP_IN), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER ANY "text[])"},
+  {OPS(OP_ORDER), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER},
   {OPS_COMPARE, TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"},
   {OPS(OP_IN), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER ANY "text[])"},
   {OPS(OP_ORDER), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER},

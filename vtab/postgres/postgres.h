@@ -123,6 +123,11 @@ typedef struct postgres_type {
 /* Fills in class, type_id and type_detail of C. */
 void postgres_classify(const postgres_type *t, const discovery *want, column *c);
 
+/* A value as its type's output function writes it, which a cast to text need
+** not do (inet); concat() alone makes NULL an empty text.  Two arguments, because
+** the same text is a printf format and a pushdown row. */
+#define POSTGRES_OUTPUT(a, b) "(CASE WHEN " a " IS NOT NULL THEN pg_catalog.concat(" b ") END)"
+
 /* Appends the expression that makes the server send C as it is decoded. */
 void postgres_select(buffer *out, const column *c, const char *quoted);
 

@@ -79,6 +79,7 @@ static decoder *decoder_of(const column *c) {
 void postgres_select(buffer *out, const column *c, const char *quoted) {
   if (is_json(c)) buffer_printf(out, "pg_catalog.to_json(%s)::pg_catalog.text", quoted);
   else if (decoder_of(c)) buffer_text(out, quoted);
+  else if (c->klass == CLASS_OTHER) buffer_printf(out, POSTGRES_OUTPUT("%s", "%s"), quoted, quoted);
   else buffer_printf(out, "%s::pg_catalog.text", quoted);
 }
 
@@ -193,8 +194,9 @@ static bool decode_numeric(const column *c, const char *p, int length, batch *b,
     batch_null(b, col);
   } else if (sign == NUMERIC_PINF || sign == NUMERIC_NINF) {
     batch_real(b, col, sign == NUMERIC_PINF ? __builtin_inf() : -__builtin_inf());
-  } else if (digits <= weight + 1 && weight < 4) {
-    /* A whole number below 10^16: the server strips zero digits at the end. */
+  } else if (digits <= weight + 1 && weight < 3) {
+    /* A whole number below 10^12, where SQLite reads "5" and "5.00" alike; the
+    ** server strips zero digits at the end. */
     int64_t whole = 0;
     for (int i = 0; i <= weight; i++) whole = whole * 10000 + (i < digits ? int16_at(p + NUMERIC_HEAD + 2 * i) : 0);
     batch_integer(b, col, sign == NUMERIC_NEGATIVE ? -whole : whole);
