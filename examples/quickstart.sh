@@ -130,6 +130,7 @@ show() {
         echo ".print"
         echo ".print == what each server was asked"
         echo ".mode list"
+        echo ".headers off"
         echo ".separator ' '"
         echo "SELECT server || ':', statement, '-- ' || rows || ' rows, ' || round(last_ms, 1) || ' ms' FROM tskdb_requests ORDER BY id;"
     } | sqlite3 -bail "$work/shop.db"

@@ -40,16 +40,13 @@ static value specimen_list(type_class klass, arena *a) {
 }
 
 static value *specimens(const plan *p, const relation *r, arena *a, int *n) {
-  value *arguments = arena_alloc(a, ((size_t)p->n_terms + 2) * sizeof(*arguments));
-  *n = arguments ? p->n_terms + 2 : 0;
+  value *arguments = arena_alloc(a, ((size_t)p->n_terms + 1) * sizeof(*arguments));
+  *n = arguments ? p->n_terms : 0;
   for (int i = 0; arguments && i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
     type_class klass = r->columns[t->column].klass;
     if (t->argument < 0 || t->argument >= *n) continue;
     arguments[t->argument] = t->op == OP_IN ? specimen_list(klass, a) : specimen(klass);
-  }
-  if (arguments && p->limit_argument >= 0 && p->limit_argument < *n) {
-    arguments[p->limit_argument] = (value){.storage = STORAGE_INTEGER, .integer = 1};
   }
   return arguments;
 }
@@ -96,8 +93,6 @@ static const char *print_order(const plan *p, const relation *r, arena *a) {
     buffer_printf(&text, "%s%s%s", i ? ", " : verb, r->columns[p->order[i].column].name,
                   p->order[i].descending ? " DESC" : "");
   }
-  if (p->limit_argument != PLAN_LOCAL) buffer_text(&text, text.length ? " LIMIT" : "LIMIT");
-  if (p->offset_omitted) buffer_text(&text, " OFFSET");
   const char *out = text.failed ? NULL : arena_strdup(a, buffer_cstr(&text));
   buffer_free(&text);
   return out;

@@ -12,7 +12,7 @@ typedef struct explanation {
   const char *exact;       /* terms, one a line; "" if none */
   const char *superset;    /* "term: why", one a line; SQLite checks them again */
   const char *local;       /* "term: why", one a line; SQLite alone checks them */
-  const char *order;       /* what the server sorts, groups, limits; "" if nothing */
+  const char *order;       /* what the server sorts or groups; "" if nothing */
 } explanation;
 
 /* Explains the plan that idxStr TEXT says for table T.  The remote text is that

@@ -5,11 +5,12 @@
 ** Invariants:
 **   1. A constraint is omitted (SQLite does not re-check) only if the server
 **      is exact for its known constant, or for every value there can be.
-**   2. LIMIT goes along only if every constraint that was offered is sent and
-**      the order is taken over; whether it is really sent is decided by
-**      plan_query(), when all terms have proved exact.
-**   3. OFFSET is omitted only if exactness was certain in xBestIndex.
-**   4. The key's columns are fetched whenever SQLite may remove duplicates by
+**   2. LIMIT and OFFSET are never taken.  SQLite 3.40 offers them although a
+**      term that it does not show us stands below (`a > b` within one table,
+**      `abs(a) > b`), and offers a compound's OFFSET to each of its arms; the
+**      differential test found both.  SQLite stops reading after its LIMIT,
+**      and the scan is then stopped on the server.
+**   3. The key's columns are fetched whenever SQLite may remove duplicates by
 **      them: always for a rowid (colUsed does not show its use), for other
 **      keys when a constraint is used (an OR is split into one scan a term,
 **      and colUsed does not show the key's use there either).
@@ -102,37 +103,20 @@ static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, p
   }
 }
 
-/* What the walk over the constraints found beside the terms themselves. */
-typedef struct survey {
-  int n_arguments;
-  bool all_sent;           /* every constraint that was offered is sent */
-  bool all_omitted;        /* and each is certain to be exact */
-  int limit, offset;       /* constraint numbers, -1: none */
-} survey;
-
-static void survey_constraint(const plan_subject *s, sqlite3_index_info *info, int i, arena *a,
-                              plan *p, survey *found) {
+/* Makes a term of constraint I. *N_ARGUMENTS counts those that are sent. */
+static void choose_term(const plan_subject *s, sqlite3_index_info *info, int i, arena *a, plan *p,
+                        int *n_arguments) {
   const struct sqlite3_index_constraint *k = &info->aConstraint[i];
   plan_term t = {.argument = PLAN_LOCAL};
-  if (k->op == SQLITE_INDEX_CONSTRAINT_LIMIT || k->op == SQLITE_INDEX_CONSTRAINT_OFFSET) {
-    if (k->usable) *(k->op == SQLITE_INDEX_CONSTRAINT_LIMIT ? &found->limit : &found->offset) = i;
-    return;
-  }
   t.column = column_of(s->relation, k->iColumn);
-  if (!k->usable || t.column < 0 || !operator_of(k->op, &t.op)) {
-    found->all_sent = found->all_omitted = false;
-    return;
-  }
+  if (!k->usable || t.column < 0 || !operator_of(k->op, &t.op)) return;
   t.collation = collation_of(info, i);
   if (t.op == OP_EQ && sqlite3_vtab_in(info, i, -1)) t.op = OP_IN;
   judge_term(s, info, i, &t, a);
-  if (t.verdict == PUSH_LOCAL) {
-    found->all_sent = found->all_omitted = false;
-  } else {
+  if (t.verdict != PUSH_LOCAL) {
     if (t.op == OP_IN) sqlite3_vtab_in(info, i, 1);
-    t.argument = found->n_arguments++;
+    t.argument = (*n_arguments)++;
     info->aConstraintUsage[i].argvIndex = t.argument + 1;
-    if (!info->aConstraintUsage[i].omit) found->all_omitted = false;
   }
   p->terms[p->n_terms++] = t;
 }
@@ -208,26 +192,15 @@ static bool choose_columns(const relation *r, const sqlite3_index_info *info, bo
   return true;
 }
 
-static void choose_limit(sqlite3_index_info *info, survey *found, plan *p) {
-  if (found->limit < 0 || !found->all_sent) return;
-  p->limit_argument = found->n_arguments++;
-  info->aConstraintUsage[found->limit].argvIndex = p->limit_argument + 1;
-  if (found->offset < 0) return;
-  p->offset_argument = found->n_arguments++;
-  p->offset_omitted = found->all_omitted;
-  info->aConstraintUsage[found->offset].argvIndex = p->offset_argument + 1;
-  info->aConstraintUsage[found->offset].omit = p->offset_omitted;
-}
-
 bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out) {
   const relation *r = s->relation;
-  *out = (plan){.limit_argument = PLAN_LOCAL, .offset_argument = PLAN_LOCAL};
+  *out = (plan){0};
   size_t n = info->nConstraint ? (size_t)info->nConstraint : 1;
   out->terms = arena_alloc(a, n * sizeof(*out->terms));
   if (!out->terms) return false;
-  survey found = {.all_sent = true, .all_omitted = true, .limit = -1, .offset = -1};
-  for (int i = 0; i < info->nConstraint; i++) survey_constraint(s, info, i, a, out, &found);
-  bool constrained = found.n_arguments > 0;
+  int n_arguments = 0;
+  for (int i = 0; i < info->nConstraint; i++) choose_term(s, info, i, a, out, &n_arguments);
+  bool constrained = n_arguments > 0;
   if (!choose_columns(r, info, r->key_is_rowid || constrained, a, out)) return false;
   int mode = sqlite3_vtab_distinct(info);
   bool ordered = choose_order(s, info, a, out);
@@ -235,7 +208,6 @@ bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan
   if (!ordered) out->n_order = 0;
   out->sorted = out->n_order && mode != 1 && mode != 2;
   out->distinct = out->n_order && may_merge(s, mode, out);
-  if (ordered && mode == 0) choose_limit(info, &found, out);
   plan_cost(s, out, info);
   return !a->failed;
 }
@@ -308,30 +280,6 @@ static void assemble_order(assembly *b) {
   }
 }
 
-static bool count_of(const value *arguments, int n_arguments, int argument, int64_t *out) {
-  if (argument == PLAN_LOCAL || argument >= n_arguments) return false;
-  if (arguments[argument].storage != STORAGE_INTEGER) return false;
-  *out = arguments[argument].integer;
-  return true;
-}
-
-/* A negative LIMIT is none, a negative OFFSET is 0. */
-static void assemble_limit(assembly *b, const value *arguments, int n_arguments) {
-  const plan *p = b->plan;
-  query *q = b->query;
-  int64_t limit = 0, offset = 0;
-  bool limited = count_of(arguments, n_arguments, p->limit_argument, &limit) && limit >= 0;
-  if (!count_of(arguments, n_arguments, p->offset_argument, &offset) || offset < 0) offset = 0;
-  if (p->offset_omitted) {
-    q->has_limit = limited || offset > 0;
-    q->limit = limited ? limit : INT64_MAX;
-    q->offset = offset;
-  } else if (limited && b->exact && limit <= INT64_MAX - offset) {
-    q->has_limit = true;
-    q->limit = limit + offset;
-  }
-}
-
 bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
                 arena *a, query *out, bool *empty) {
   size_t terms = 2 * (size_t)p->n_terms + 1, orders = (size_t)p->n_order + 1;
@@ -348,7 +296,6 @@ bool plan_query(const plan *p, const plan_subject *s, const value *arguments, in
   assembly b = {.plan = p, .subject = s, .arena = a, .query = out, .parameters = parameters, .exact = true};
   assemble_filter(&b, arguments, n_arguments);
   assemble_order(&b);
-  assemble_limit(&b, arguments, n_arguments);
   out->parameters = parameters;
   *empty = b.empty;
   return !a->failed;

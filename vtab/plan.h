@@ -40,9 +40,6 @@ typedef struct plan {
   int n_order;
   bool sorted;             /* the rows must come in that order, not only grouped */
   bool distinct;           /* equal rows may be merged if every term proves exact */
-  int limit_argument;      /* PLAN_LOCAL: none */
-  int offset_argument;     /* PLAN_LOCAL: none; without offset_omitted it only widens the limit */
-  bool offset_omitted;     /* SQLite does not skip rows itself */
   int *columns;            /* to fetch, ascending, into relation.columns */
   int n_columns;
 } plan;

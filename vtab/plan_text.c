@@ -1,7 +1,7 @@
 /*
 ** plan_text.c - idxStr: a plan as text, for xFilter and for people.
 **
-**   <for people> |v1 t=<term>,… o=<order>,… g=<bits> l=<arg> f=<arg> c=<column>,…
+**   <for people> |v1 t=<term>,… o=<order>,… g=<bits> c=<column>,…
 **
 ** The part before the last '|' is what EXPLAIN QUERY PLAN is read for, such as
 ** `id = ? exact; placed_at >= ? superset; total > ? local (affinity)`; it is
@@ -10,8 +10,7 @@
 **   v1               format version: another one is refused
 **   t=OP:COLUMN:COLLATION:ARGUMENT:VERDICT:REASON  a term; ARGUMENT -1: local
 **   o=COLUMN:D       an order column, D 1 when descending
-**   g=BITS           1 sorted, 2 distinct, 4 offset omitted
-**   l=, f=           arguments of LIMIT and OFFSET, -1 none
+**   g=BITS           1 sorted, 2 distinct
 **   c=COLUMN         columns to fetch
 **
 ** All numbers are decimal.  An empty list has nothing after its '='.
@@ -25,7 +24,7 @@
 #include "vtab/buffer.h"
 #include "vtab/plan.h"
 
-enum { BIT_SORTED = 1, BIT_DISTINCT = 2, BIT_OFFSET_OMITTED = 4 };
+enum { BIT_SORTED = 1, BIT_DISTINCT = 2 };
 
 static void describe_term(const plan_term *t, const relation *r, buffer *out) {
   const char *op = t->op == OP_IS ? "IS" : query_operator_name(t->op);
@@ -44,8 +43,6 @@ static void describe(const plan *p, const relation *r, buffer *out) {
     buffer_printf(out, "%s%s%s", i ? ", " : p->sorted ? " ORDER BY " : p->distinct ? " DISTINCT " : " GROUP BY ",
                   r->columns[p->order[i].column].name, p->order[i].descending ? " DESC" : "");
   }
-  if (p->limit_argument != PLAN_LOCAL) buffer_text(out, " LIMIT ?");
-  if (p->offset_omitted) buffer_text(out, " OFFSET ?");
 }
 
 void plan_encode(const plan *p, const relation *r, buffer *out) {
@@ -60,9 +57,8 @@ void plan_encode(const plan *p, const relation *r, buffer *out) {
   for (int i = 0; i < p->n_order; i++) {
     buffer_printf(out, "%s%d:%d", i ? "," : "", p->order[i].column, p->order[i].descending);
   }
-  int bits = (p->sorted ? BIT_SORTED : 0) | (p->distinct ? BIT_DISTINCT : 0)
-      | (p->offset_omitted ? BIT_OFFSET_OMITTED : 0);
-  buffer_printf(out, " g=%d l=%d f=%d c=", bits, p->limit_argument, p->offset_argument);
+  int bits = (p->sorted ? BIT_SORTED : 0) | (p->distinct ? BIT_DISTINCT : 0);
+  buffer_printf(out, " g=%d c=", bits);
   for (int i = 0; i < p->n_columns; i++) buffer_printf(out, "%s%d", i ? "," : "", p->columns[i]);
 }
 
@@ -144,7 +140,7 @@ static void read_columns(reader *in, const relation *r, arena *a, plan *out) {
 }
 
 bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
-  *out = (plan){.limit_argument = PLAN_LOCAL, .offset_argument = PLAN_LOCAL};
+  *out = (plan){0};
   const char *bar = text ? strrchr(text, '|') : NULL;
   if (!bar) return false;
   reader in = {.at = bar + 1};
@@ -153,14 +149,9 @@ bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
   expect(&in, " o=");
   read_order(&in, r, a, out);
   expect(&in, " g=");
-  int bits = number(&in, 0, BIT_SORTED | BIT_DISTINCT | BIT_OFFSET_OMITTED);
+  int bits = number(&in, 0, BIT_SORTED | BIT_DISTINCT);
   out->sorted = bits & BIT_SORTED;
   out->distinct = bits & BIT_DISTINCT;
-  out->offset_omitted = bits & BIT_OFFSET_OMITTED;
-  expect(&in, " l=");
-  out->limit_argument = number(&in, PLAN_LOCAL, INT16_MAX);
-  expect(&in, " f=");
-  out->offset_argument = number(&in, PLAN_LOCAL, INT16_MAX);
   expect(&in, " c=");
   read_columns(&in, r, a, out);
   return !in.bad && !a->failed && !*in.at;

@@ -614,6 +614,35 @@ START_TEST(early_close_leaves_the_connection_idle) {
 }
 END_TEST
 
+/* Far more rows than can be read in a moment: the server has to be told. */
+START_TEST(early_close_of_an_endless_scan_stops_the_server) {
+  static const discovery plain = {0};
+  tskdb_error e = {0};
+  asked a;
+  batch b;
+  catalog *k = catalog_new();
+  ck_assert(mysql->describe(c, "SELECT x.a FROM (SELECT 1 a UNION ALL SELECT 2) x, information_schema.collations y, "
+                               "information_schema.collations z, information_schema.collations w", &plain,
+                            &patient, k, &e));
+  ask(&a, &k->relations[0]);
+  compile(&a, c);
+  for (int i = 0; i < 3; i++) {
+    int64_t started = wait_now_us();
+    scan *s = mysql->scan_open(c, &a.request, &patient, &e);
+    assert_no_error(&e, "scan");
+    ck_assert(batch_init(&b, 1, 4096));
+    ck_assert_int_eq(mysql->scan_fetch(s, &b, &patient, &e), SCAN_ROWS);
+    mysql->scan_close(s);
+    batch_free(&b);
+    ck_assert(!c->broken);
+    ck_assert_int_lt(wait_now_us() - started, 3000000);
+    ck_assert_str_eq(rows_of(c, "SELECT 1"), "1\n");
+  }
+  arena_free(&a.memory);
+  catalog_release(k);
+}
+END_TEST
+
 START_TEST(killed_connection_in_mid_scan_is_an_error) {
   batch b;
   scan_status status;
@@ -800,6 +829,7 @@ static Suite *suite(void) {
   tcase_add_test(t, repeated_statement_is_one_round_trip);
   tcase_add_test(t, many_statements_do_not_pile_up_on_the_server);
   tcase_add_test(t, early_close_leaves_the_connection_idle);
+  tcase_add_test(t, early_close_of_an_endless_scan_stops_the_server);
   tcase_add_test(t, killed_connection_in_mid_scan_is_an_error);
   tcase_add_test(t, changed_table_is_stale_and_never_shifts);
   tcase_add_test(t, rows_without_columns_are_counted);

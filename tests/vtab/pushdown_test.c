@@ -230,7 +230,6 @@ START_TEST(a_plan_survives_its_text) {
   plan_order order[] = {{.column = 1, .descending = true}};
   int columns[] = {0, 1};
   plan before = {.terms = terms, .n_terms = 2, .order = order, .n_order = 1, .sorted = true,
-                 .limit_argument = 1, .offset_argument = 2, .offset_omitted = true,
                  .columns = columns, .n_columns = 2}, after;
   buffer out = {0}, again = {0};
   plan_encode(&before, &plan_relation, &out);
@@ -244,9 +243,9 @@ END_TEST
 
 START_TEST(a_text_that_is_no_plan_of_the_relation_is_refused) {
   static const char *const bad[] = {
-    "", "|", "|v2 t= o= g=0 l=-1 f=-1 c=", "|v1 t= o= g=0 l=-1 f=-1 c=2", "|v1 t= o= g=0 l=-1 f=-1 c=0,",
-    "|v1 t=0:0:0:0:0 o= g=0 l=-1 f=-1 c=", "|v1 t= o=5:0 g=0 l=-1 f=-1 c=", "|v1 t= o= g=9 l=-1 f=-1 c=",
-    "|v1 t= o= g=0 l=-1 f=-1 c=0x", "|v1 t= o= g=0 l=99999999999 f=-1 c="};
+    "", "|", "|v2 t= o= g=0 c=", "|v1 t= o= g=0 c=2", "|v1 t= o= g=0 c=0,",
+    "|v1 t=0:0:0:0:0 o= g=0 c=", "|v1 t= o=5:0 g=0 c=", "|v1 t= o= g=9 c=",
+    "|v1 t= o= g=0 c=0x", "|v1 t= o= g=0 c=99999999999"};
   plan out;
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     ck_assert_msg(!plan_decode(bad[i], &plan_relation, &memory, &out), "accepted: %s", bad[i]);

@@ -305,6 +305,7 @@ static void drain(scan *s) {
     rc = mysql_stmt_fetch(s->s->handle);
   }
   unsigned int number = mysql_stmt_errno(s->s->handle);
+  if (!number) number = mysql_errno(s->c->handle);   /* of a packet in the midst of rows */
   bool over = rc == MYSQL_NO_DATA || (rc == 1 && number && (number < 2000 || number >= 3000));
   if (!over || call.gave_up) s->c->base.broken = true;
   else if (call.stopped) absorb_kill(s->c);
