@@ -24,6 +24,9 @@ endif
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
 	%reldir%/exports.test \
+	%reldir%/documents/commands.test \
+	%reldir%/federation/attach.test \
+	%reldir%/vtab/scan.test \
 	%reldir%/differential/differential.test
 
 if HAVE_CHECK
