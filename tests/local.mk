@@ -26,7 +26,6 @@ SCRIPT_SUITES = \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
 	%reldir%/federation/attach.test \
-	%reldir%/vtab/scan.test \
 	%reldir%/differential/differential.test
 
 if HAVE_CHECK
