@@ -35,7 +35,8 @@ static inline void fixture_start(void) {
 
 static inline void assert_no_error(const tskdb_error *e, const char *what) {
   char text[1024];
-  if (error_is_set(e)) ck_abort_msg("%s: %s (%d)", what, error_format(e, text, sizeof text), e->native);
+  if (error_is_set(e))
+    ck_abort_msg("%s: %s (%d)", what, error_format(e, text, sizeof text), e->native);
 }
 
 static inline connection *open_url(const char *url) {
@@ -95,7 +96,8 @@ static inline void ask(asked *a, const relation *r) {
   *a = (asked){.source = {r}};
   a->q = (query){.sources = &a->source, .n_sources = 1, .n_select = r->n_columns};
   a->q.select = arena_alloc(&a->memory, (size_t)r->n_columns * sizeof(query_expr));
-  for (int i = 0; i < r->n_columns; i++) a->q.select[i] = (query_expr){.kind = EXPR_COLUMN, .column = i};
+  for (int i = 0; i < r->n_columns; i++)
+    a->q.select[i] = (query_expr){.kind = EXPR_COLUMN, .column = i};
 }
 
 static inline void compile(asked *a, connection *c) {
@@ -114,7 +116,9 @@ static inline void print_cell(buffer *out, const batch *b, int at, uint32_t row)
       real[value_format_real(b->cells[i].real, real)] = 0;
       buffer_printf(out, "%s%s", real, strpbrk(real, ".eI") ? "" : ".0");
       break;
-    case STORAGE_TEXT: buffer_append(out, b->heap + b->cells[i].bytes.offset, b->cells[i].bytes.length); break;
+    case STORAGE_TEXT:
+      buffer_append(out, b->heap + b->cells[i].bytes.offset, b->cells[i].bytes.length);
+      break;
     case STORAGE_BLOB:
       buffer_text(out, "x'");
       for (uint32_t k = 0; k < b->cells[i].bytes.length; k++) {

@@ -33,13 +33,17 @@ static const struct type_case {
 } cases[] = {
   {"INT", "(NULL),(0),(1),(-1),(5),(2147483647),(-2147483648)",
    "0,1,5,-1,2.5,5.0,-1.5,'5','5.0','05','abc','',x'35',1e300,-1e300,9223372036854775807"},
-  {"BIGINT", "(NULL),(9007199254740993),(9007199254740992),(9223372036854775807),(-9223372036854775808)",
-   "9007199254740993,9007199254740992.0,9223372036854775807,9.3e18,-9.3e18,-9223372036854775808,'9007199254740993'"},
-  {"BIGINT UNSIGNED", "(NULL),(0),(5),(9223372036854775807),(9223372036854775808),(18446744073709551615)",
+  {"BIGINT",
+   "(NULL),(9007199254740993),(9007199254740992),(9223372036854775807),(-9223372036854775808)",
+   "9007199254740993,9007199254740992.0,9223372036854775807,9.3e18,-9.3e18,-9223372036854775808,'"
+   "9007199254740993'"},
+  {"BIGINT UNSIGNED",
+   "(NULL),(0),(5),(9223372036854775807),(9223372036854775808),(18446744073709551615)",
    "0,5,-1,9223372036854775807,9223372036854775808.0,18446744073709551615.0,4.5"},
   {"TINYINT(1)", "(NULL),(0),(1),(2)", "0,1,2,'1',1.0"},
   {"BIT(8)", "(NULL),(0),(5),(255)", "0,5,255,256,-1,4.5"},
-  {"YEAR", "(NULL),(0),(1901),(1999),(2026),(2155)", "0,26,99,1901,2026,2155,2156,1900,-1,2025.5,'2026'"},
+  {"YEAR", "(NULL),(0),(1901),(1999),(2026),(2155)",
+   "0,26,99,1901,2026,2155,2156,1900,-1,2025.5,'2026'"},
   {"DOUBLE", "(NULL),(0),(0.1),(-0.0),(1.5),(1e308),(-1e308),(9007199254740992)",
    "0,0.1,1.5,1,-1,1e308,9007199254740992,9007199254740993,'0.1','abc'"},
   {"FLOAT", "(NULL),(0),(0.1),(1.5),(16777216),(3.4e38)",
@@ -48,42 +52,60 @@ static const struct type_case {
    "0,0.1,1.5,-1.5,1,0.105,99999999.99,99999999.985,1e20,-1e20,'0.1','1.50','abc',1e-20,2"},
   {"DECIMAL(15,0)", "(NULL),(0),(999999999999999),(-999999999999999)",
    "0,999999999999999,999999999999999.0,1e15,-999999999999999,0.5"},
-  {"DECIMAL(38,20)", "(NULL),(0),(0.1),(0.10000000000000000001),(0.10000000000000001),(5),(123456789012345678.5)",
+  {"DECIMAL(38,20)",
+   "(NULL),(0),(0.1),(0.10000000000000000001),(0.10000000000000001),(5),(123456789012345678.5)",
    "0,0.1,5,5.0,123456789012345678,123456789012345680.0,0.1000000000000001"},
-  {"VARCHAR(20)", "(NULL),(''),('a'),('A'),('a '),('á'),('ab'),('b'),('É'),('é'),('😀'),('ß'),('ss'),('5'),('05'),"
+  {"VARCHAR(20)",
+   "(NULL),(''),('a'),('A'),('a '),('á'),('ab'),('b'),('É'),('é'),('😀'),('ß'),('ss'),('5'),('05'),"
    "('a\\0b'),('a_b'),('a%b'),('\\\\'),('zz')",
-   "'','a','A','a ','á','é','😀','ss','ß','b','zzz','\\',5,5.0,x'61','e','a%','_','%é','A_b','\\%','%a%','a\\_b'"},
-  {"VARCHAR(20) COLLATE utf8mb4_bin", "(NULL),('a'),('A'),('a '),('é'),('😀'),('￿')", "'a','a ','A','é','😀','b','￿'"},
-  {"VARCHAR(20) COLLATE utf8mb4_nopad_bin", "(NULL),(''),('a'),('A'),('a '),('é'),('😀'),('￿')",
+   "'','a','A','a "
+   "','á','é','😀','ss','ß','b','zzz','\\',5,5.0,x'61','e','a%','_','%é','A_b','\\%','%a%','a\\_"
+   "b'"},
+  {"VARCHAR(20) COLLATE utf8mb4_bin", "(NULL),('a'),('A'),('a '),('é'),('😀'),('￿')",
+   "'a','a ','A','é','😀','b','￿'"},
+  {"VARCHAR(20) COLLATE utf8mb4_nopad_bin",
+   "(NULL),(''),('a'),('A'),('a '),('é'),('😀'),('￿')",
    "'','a','a ','A','é','😀','b','￿','a  '"},
-  {"VARCHAR(20) COLLATE utf8mb4_unicode_ci", "(NULL),('a'),('A'),('á'),('ss'),('ß'),('Straße')", "'a','á','ss','ß','Strasse'"},
+  {"VARCHAR(20) COLLATE utf8mb4_unicode_ci", "(NULL),('a'),('A'),('á'),('ss'),('ß'),('Straße')",
+   "'a','á','ss','ß','Strasse'"},
   {"VARCHAR(20) CHARACTER SET latin1", "(NULL),('a'),('A'),('é'),('É'),('€'),('ÿ'),('?')",
    "'a','é','E','€','ÿ','😀','Ж','?','é '"},
-  {"VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_nopad_bin", "(NULL),('a'),('é'),('€'),('ÿ'),('?'),('a ')",
-   "'a','é','€','ÿ','😀','Ж','?','a '"},
-  {"VARCHAR(20) CHARACTER SET utf8mb3", "(NULL),('a'),('A'),('é'),('￿')", "'a','A','é','😀','￿','%É'"},
+  {"VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_nopad_bin",
+   "(NULL),('a'),('é'),('€'),('ÿ'),('?'),('a ')", "'a','é','€','ÿ','😀','Ж','?','a '"},
+  {"VARCHAR(20) CHARACTER SET utf8mb3", "(NULL),('a'),('A'),('é'),('￿')",
+   "'a','A','é','😀','￿','%É'"},
   {"VARCHAR(20) CHARACTER SET ucs2", "(NULL),('a'),('é'),('￿')", "'a','A','é','😀','￿'"},
   {"VARCHAR(20) CHARACTER SET koi8r", "(NULL),('a'),('Ж'),('ж')", "'a','Ж','ж','é','%Ж'"},
   {"VARCHAR(20) CHARACTER SET sjis", "(NULL),('a'),('日本')", "'a','日本','日','é','_本'"},
-  {"VARCHAR(20) CHARACTER SET utf16", "(NULL),('a'),('é'),('😀'),('￿')", "'a','A','é','😀','￿'"},
+  {"VARCHAR(20) CHARACTER SET utf16", "(NULL),('a'),('é'),('😀'),('￿')",
+   "'a','A','é','😀','￿'"},
   {"VARCHAR(20) CHARACTER SET ascii", "(NULL),('a'),('A'),('?')", "'a','é','?'"},
   {"CHAR(10)", "(NULL),(''),('a'),('A'),('b  ')", "'','a','a ','b','b  ','A'"},
-  {"CHAR(10) COLLATE utf8mb4_nopad_bin", "(NULL),(''),('a'),('A'),('b  ')", "'','a','a ','b','b  ','A'"},
+  {"CHAR(10) COLLATE utf8mb4_nopad_bin", "(NULL),(''),('a'),('A'),('b  ')",
+   "'','a','a ','b','b  ','A'"},
   {"TEXT", "(NULL),(''),('a'),('A'),('é')", "'','a','é','E'"},
   {"ENUM('small','large','1','Medium')", "(NULL),('small'),('large'),('1'),('Medium')",
    "'small','large','1','2','medium','',1,2,'nope'"},
   {"SET('a','b','c')", "(NULL),(''),('a'),('a,c'),('b,c')", "'','a','a,c','c,a','1',1,'b'"},
   {"DATE", "(NULL),('1000-01-01'),('2026-01-01'),('2026-01-02'),('9999-12-31')",
-   "'2026-01-01','2026-01-01 00:00:00','2026-02-30','2026-1-1','abc','9999-12-31','0001-01-01',2026,'20260101'"},
-  {"DATETIME(6)", "(NULL),('2026-01-01 00:00:00'),('2026-01-01 00:00:00.5'),('2026-01-02 10:00:00'),('9999-12-31 23:59:59')",
-   "'2026-01-01','2026-01-01 00:00:00','2026-01-01 00:00:00.5','2026-01-01 00:00:00.50','2026-01-02 10:00:00',"
+   "'2026-01-01','2026-01-01 "
+   "00:00:00','2026-02-30','2026-1-1','abc','9999-12-31','0001-01-01',2026,'20260101'"},
+  {"DATETIME(6)",
+   "(NULL),('2026-01-01 00:00:00'),('2026-01-01 00:00:00.5'),('2026-01-02 10:00:00'),('9999-12-31 "
+   "23:59:59')",
+   "'2026-01-01','2026-01-01 00:00:00','2026-01-01 00:00:00.5','2026-01-01 "
+   "00:00:00.50','2026-01-02 10:00:00',"
    "'2026-01-02T10:00:00','2026-01-02 10:00','abc','2026-01-02 10:00:00.000001'"},
-  {"TIMESTAMP NULL", "(NULL),('1970-01-01 00:00:01'),('2026-01-01 00:00:00'),('2038-01-19 03:14:07')",
-   "'2026-01-01','2026-01-01 00:00:00','1900-01-01 00:00:00','9999-12-31 23:59:59','2026-01-01 00:00:00.5','abc'"},
-  {"TIME", "(NULL),('00:00:00'),('23:00:00'),('100:00:00'),('-01:00:00')", "'23:00:00','100:00:00','0','-01:00:00'"},
+  {"TIMESTAMP NULL",
+   "(NULL),('1970-01-01 00:00:01'),('2026-01-01 00:00:00'),('2038-01-19 03:14:07')",
+   "'2026-01-01','2026-01-01 00:00:00','1900-01-01 00:00:00','9999-12-31 23:59:59','2026-01-01 "
+   "00:00:00.5','abc'"},
+  {"TIME", "(NULL),('00:00:00'),('23:00:00'),('100:00:00'),('-01:00:00')",
+   "'23:00:00','100:00:00','0','-01:00:00'"},
   {"VARBINARY(10)", "(NULL),(''),(0x00),(0x61),(0x6100),(0xff)", "x'',x'00',x'61',x'ff','a',5"},
   {"BINARY(3)", "(NULL),(0x61),(0x616263)", "x'61',x'610000',x'616263'"},
-  {"UUID", "(NULL),('123e4567-e89b-12d3-a456-426655440000'),('00000000-0000-0000-0000-000000000001')",
+  {"UUID",
+   "(NULL),('123e4567-e89b-12d3-a456-426655440000'),('00000000-0000-0000-0000-000000000001')",
    "'123e4567-e89b-12d3-a456-426655440000','123E4567-E89B-12D3-A456-426655440000','abc',''"},
 };
 
@@ -91,7 +113,8 @@ enum { N_CASES = sizeof cases / sizeof cases[0] };
 
 static void run(const char *sql) {
   char *message = NULL;
-  if (sqlite3_exec(native, sql, NULL, NULL, &message) != SQLITE_OK) ck_abort_msg("%s: %s", sql, message);
+  if (sqlite3_exec(native, sql, NULL, NULL, &message) != SQLITE_OK)
+    ck_abort_msg("%s: %s", sql, message);
 }
 
 /* Copies the relation's rows (id, a) into native SQLite. */
@@ -122,10 +145,12 @@ static void copy_native(const relation *r) {
         case STORAGE_INTEGER: sqlite3_bind_int64(insert, 2, b.cells[i].integer); break;
         case STORAGE_REAL: sqlite3_bind_double(insert, 2, b.cells[i].real); break;
         case STORAGE_TEXT:
-          sqlite3_bind_text(insert, 2, b.heap + b.cells[i].bytes.offset, (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
+          sqlite3_bind_text(insert, 2, b.heap + b.cells[i].bytes.offset,
+                            (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
           break;
         case STORAGE_BLOB:
-          sqlite3_bind_blob(insert, 2, b.heap + b.cells[i].bytes.offset, (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
+          sqlite3_bind_blob(insert, 2, b.heap + b.cells[i].bytes.offset,
+                            (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
           break;
         default: sqlite3_bind_null(insert, 2);
       }
@@ -142,13 +167,16 @@ static void copy_native(const relation *r) {
 /* The ids that native SQLite finds, one a line; VALUE is bound to ?1. */
 static void native_rows(buffer *out, const char *sql, const value *v) {
   sqlite3_stmt *s;
-  if (sqlite3_prepare_v2(native, sql, -1, &s, NULL) != SQLITE_OK) ck_abort_msg("%s: %s", sql, sqlite3_errmsg(native));
+  if (sqlite3_prepare_v2(native, sql, -1, &s, NULL) != SQLITE_OK)
+    ck_abort_msg("%s: %s", sql, sqlite3_errmsg(native));
   if (v && sqlite3_bind_parameter_count(s)) {
     switch (v->storage) {
       case STORAGE_INTEGER: sqlite3_bind_int64(s, 1, v->integer); break;
       case STORAGE_REAL: sqlite3_bind_double(s, 1, v->real); break;
       case STORAGE_TEXT: sqlite3_bind_text(s, 1, v->bytes, (int)v->length, SQLITE_TRANSIENT); break;
-      case STORAGE_BLOB: sqlite3_bind_blob(s, 1, v->length ? v->bytes : "", (int)v->length, SQLITE_TRANSIENT); break;
+      case STORAGE_BLOB:
+        sqlite3_bind_blob(s, 1, v->length ? v->bytes : "", (int)v->length, SQLITE_TRANSIENT);
+        break;
       default: break;
     }
   }
@@ -173,7 +201,10 @@ static void pushed_rows(buffer *out, const relation *r, const outcome *o, const 
     values[i] = o->terms[i].value;
     args[i][0] = (query_expr){.kind = EXPR_COLUMN, .column = 1};
     args[i][1] = (query_expr){.kind = EXPR_PARAMETER, .parameter = i};
-    filter[i] = (query_expr){.kind = EXPR_TERM, .op = o->terms[i].op, .row = o->terms[i].row, .args = args[i],
+    filter[i] = (query_expr){.kind = EXPR_TERM,
+                             .op = o->terms[i].op,
+                             .row = o->terms[i].row,
+                             .args = args[i],
                              .n_args = 2};
   }
   a.q.n_select = 1;
@@ -198,33 +229,47 @@ static bool contains_line(const char *all, const char *line, size_t length) {
   return false;
 }
 
-static void compare(const relation *r, const outcome *o, const char *sql, const value *v, const char *what) {
+static void compare(const relation *r, const outcome *o, const char *sql, const value *v,
+                    const char *what) {
   buffer mine = {0}, theirs = {0};
   native_rows(&mine, sql, v);
   if (o->kind == OUTCOME_TERMS) pushed_rows(&theirs, r, o, what);
   if (o->kind == OUTCOME_TRUE) native_rows(&theirs, "SELECT id FROM t ORDER BY id", NULL);
   if (o->verdict == PUSH_EXACT) {
     ck_assert_msg(strcmp(buffer_cstr(&mine), buffer_cstr(&theirs)) == 0,
-                  "%s: SQLite finds %s the server %s (%s)", what, buffer_cstr(&mine), buffer_cstr(&theirs),
-                  o->n_terms ? o->terms[0].row->text : "no term");
+                  "%s: SQLite finds %s the server %s (%s)", what, buffer_cstr(&mine),
+                  buffer_cstr(&theirs), o->n_terms ? o->terms[0].row->text : "no term");
   }
   for (const char *line = buffer_cstr(&mine); *line;) {
     size_t n = (size_t)(strchr(line, '\n') - line) + 1;
-    ck_assert_msg(contains_line(buffer_cstr(&theirs), line, n), "%s: row %.*s is lost", what, (int)n - 1, line);
+    ck_assert_msg(contains_line(buffer_cstr(&theirs), line, n), "%s: row %.*s is lost", what,
+                  (int)n - 1, line);
     line += n;
   }
   buffer_free(&mine);
   buffer_free(&theirs);
 }
 
-static const struct { query_operator op; const char *sql; } operators[] = {
-  {OP_EQ, "="}, {OP_NE, "<>"}, {OP_LT, "<"}, {OP_LE, "<="}, {OP_GT, ">"}, {OP_GE, ">="},
-  {OP_IS, "IS"}, {OP_IS_NOT, "IS NOT"}, {OP_IS_NULL, "ISNULL --"}, {OP_NOT_NULL, "NOTNULL --"}, {OP_LIKE, "LIKE"}, {OP_GLOB, "GLOB"},
+static const struct { query_operator op; const char *sql;
+} operators[] = {
+  {OP_EQ, "="},
+  {OP_NE, "<>"},
+  {OP_LT, "<"},
+  {OP_LE, "<="},
+  {OP_GT, ">"},
+  {OP_GE, ">="},
+  {OP_IS, "IS"},
+  {OP_IS_NOT, "IS NOT"},
+  {OP_IS_NULL, "ISNULL --"},
+  {OP_NOT_NULL, "NOTNULL --"},
+  {OP_LIKE, "LIKE"},
+  {OP_GLOB, "GLOB"},
 };
 
 static int pushed_cases;
 
-static void compare_constant(const pushdown_context *p, const relation *r, const char *literal, const value *v) {
+static void compare_constant(const pushdown_context *p, const relation *r, const char *literal,
+                             const value *v) {
   arena memory = {0};
   char sql[300], what[300];
   for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
@@ -251,8 +296,12 @@ static int constants_of(const char *literals, value *out, int max, arena *a) {
     value v = {.storage = STORAGE_NULL};
     size_t length = (size_t)sqlite3_column_bytes(s, i);
     switch (sqlite3_column_type(s, i)) {
-      case SQLITE_INTEGER: v = (value){.storage = STORAGE_INTEGER, .integer = sqlite3_column_int64(s, i)}; break;
-      case SQLITE_FLOAT: v = (value){.storage = STORAGE_REAL, .real = sqlite3_column_double(s, i)}; break;
+      case SQLITE_INTEGER:
+        v = (value){.storage = STORAGE_INTEGER, .integer = sqlite3_column_int64(s, i)};
+        break;
+      case SQLITE_FLOAT:
+        v = (value){.storage = STORAGE_REAL, .real = sqlite3_column_double(s, i)};
+        break;
       case SQLITE_TEXT:
         v = (value){.storage = STORAGE_TEXT, .length = length,
                     .bytes = arena_strndup(a, (const char *)sqlite3_column_text(s, i), length)};
@@ -271,7 +320,8 @@ static int constants_of(const char *literals, value *out, int max, arena *a) {
   return n;
 }
 
-static void compare_list(const pushdown_context *p, const relation *r, const char *literals, value *v, int n) {
+static void compare_list(const pushdown_context *p, const relation *r, const char *literals,
+                         value *v, int n) {
   arena memory = {0};
   char sql[1500];
   value list = {.storage = STORAGE_LIST, .list = v, .n_list = (size_t)n};
@@ -286,14 +336,16 @@ static void compare_list(const pushdown_context *p, const relation *r, const cha
 
 /* ORDER BY both ways, and DISTINCT. */
 static void compare_order(const pushdown_context *p, const relation *r) {
-  static const char *const native_sql[] = {"SELECT quote(a) FROM t ORDER BY a, id", "SELECT quote(a) FROM t ORDER BY a DESC, id"};
+  static const char *const native_sql[] = {"SELECT quote(a) FROM t ORDER BY a, id",
+                                           "SELECT quote(a) FROM t ORDER BY a DESC, id"};
   reason why;
   tskdb_error e = {0};
   const pushdown_row *row = pushdown_find(p, OP_ORDER, &r->columns[1], COLLATION_BINARY, &why);
   for (int descending = 0; row && descending < 2; descending++) {
     pushdown_row id = {.verdict = PUSH_EXACT, .text = "{c}"};
-    query_order by[2] = {{.column = {.kind = EXPR_COLUMN, .column = 1, .row = row}, .descending = descending},
-                         {.column = {.kind = EXPR_COLUMN, .column = 0, .row = &id}}};
+    query_order by[2] = {
+      {.column = {.kind = EXPR_COLUMN, .column = 1, .row = row}, .descending = descending},
+      {.column = {.kind = EXPR_COLUMN, .column = 0, .row = &id}}};
     asked a;
     buffer mine = {0}, theirs = {0};
     ask(&a, r);
@@ -303,9 +355,13 @@ static void compare_order(const pushdown_context *p, const relation *r) {
     compile(&a, c);
     fetch_text(c, &a.request, &theirs, &e);
     assert_no_error(&e, a.request.text);
-    native_rows(&mine, descending ? "SELECT id FROM t ORDER BY a DESC, id" : "SELECT id FROM t ORDER BY a, id", NULL);
-    ck_assert_msg(strcmp(buffer_cstr(&mine), buffer_cstr(&theirs)) == 0, "%s ORDER BY %s: SQLite %s server %s",
-                  r->columns[1].remote_type, native_sql[descending], buffer_cstr(&mine), buffer_cstr(&theirs));
+    native_rows(&mine,
+                descending ? "SELECT id FROM t ORDER BY a DESC, id"
+                           : "SELECT id FROM t ORDER BY a, id",
+                NULL);
+    ck_assert_msg(strcmp(buffer_cstr(&mine), buffer_cstr(&theirs)) == 0,
+                  "%s ORDER BY %s: SQLite %s server %s", r->columns[1].remote_type,
+                  native_sql[descending], buffer_cstr(&mine), buffer_cstr(&theirs));
     buffer_free(&mine);
     buffer_free(&theirs);
     arena_free(&a.memory);
@@ -338,8 +394,10 @@ static void compare_case(const struct type_case *t, bool indexed) {
   char sql[1500];
   value constants[32];
   arena memory = {0};
-  snprintf(sql, sizeof sql, "CREATE OR REPLACE TABLE pushed(id INT AUTO_INCREMENT PRIMARY KEY, a %s%s%s%s)", t->type,
-           indexed ? ", KEY(a" : "", indexed && strcmp(t->type, "TEXT") == 0 ? "(10)" : "", indexed ? ")" : "");
+  snprintf(sql, sizeof sql,
+           "CREATE OR REPLACE TABLE pushed(id INT AUTO_INCREMENT PRIMARY KEY, a %s%s%s%s)", t->type,
+           indexed ? ", KEY(a" : "", indexed && strcmp(t->type, "TEXT") == 0 ? "(10)" : "",
+           indexed ? ")" : "");
   exec(c, sql);
   for (int i = 0; i < 2; i++) {   /* each value twice: DISTINCT */
     snprintf(sql, sizeof sql, "INSERT INTO pushed(a) VALUES %s", t->values);
@@ -362,7 +420,8 @@ static void compare_case(const struct type_case *t, bool indexed) {
   /* The first three of it, all of one class, where the whole may be local. */
   if (n >= 2) {
     buffer pair = {0};
-    const char *first = t->constants, *comma = strchr(first, ','), *second = comma ? strchr(comma + 1, ',') : NULL;
+    const char *first = t->constants, *comma = strchr(first, ','),
+               *second = comma ? strchr(comma + 1, ',') : NULL;
     buffer_append(&pair, first, second ? (size_t)(second - first) : strlen(first));
     compare_list(&p, r, buffer_cstr(&pair), constants, 2);
     buffer_free(&pair);
@@ -384,9 +443,10 @@ END_TEST
 /* ---- the index ------------------------------------------------------------------ */
 
 static long rows_read(void) {
-  return atol(rows_of(c, "SELECT CAST(SUM(variable_value) AS SIGNED) FROM information_schema.session_status WHERE "
-                         "variable_name IN ('Handler_read_rnd_next', 'Handler_read_next', 'Handler_read_prev', "
-                         "'Handler_read_first')"));
+  return atol(rows_of(
+    c, "SELECT CAST(SUM(variable_value) AS SIGNED) FROM information_schema.session_status WHERE "
+       "variable_name IN ('Handler_read_rnd_next', 'Handler_read_next', 'Handler_read_prev', "
+       "'Handler_read_first')"));
 }
 
 static void expect_index(const relation *r, const char *name, query_operator op, const value *v) {
@@ -415,28 +475,38 @@ static value text_value(const char *text) {
 }
 
 START_TEST(comparisons_use_the_servers_index) {
-  exec(c, "CREATE OR REPLACE TABLE indexed(id INT PRIMARY KEY, i INT, t VARCHAR(30), l VARCHAR(30) CHARACTER SET latin1, "
-          "n VARCHAR(30) COLLATE utf8mb4_nopad_bin, d DECIMAL(10,2), w DECIMAL(30,10), f DOUBLE, g FLOAT, m DATETIME, y DATE, "
+  exec(c, "CREATE OR REPLACE TABLE indexed(id INT PRIMARY KEY, i INT, t VARCHAR(30), l VARCHAR(30) "
+          "CHARACTER SET latin1, "
+          "n VARCHAR(30) COLLATE utf8mb4_nopad_bin, d DECIMAL(10,2), w DECIMAL(30,10), f DOUBLE, g "
+          "FLOAT, m DATETIME, y DATE, "
           "z TIMESTAMP NULL, b VARBINARY(20), e ENUM('x','y','rare'), u UUID, "
-          "KEY(i), KEY(t), KEY(l), KEY(n), KEY(d), KEY(w), KEY(f), KEY(g), KEY(m), KEY(y), KEY(z), KEY(b), KEY(e), KEY(u))");
-  exec(c, "INSERT INTO indexed SELECT seq, seq, CONCAT('Name', seq), CONCAT('Näme', seq), CONCAT('name', seq), seq / 4, "
-          "seq / 8, seq / 4, seq / 4, '2020-01-01' + INTERVAL seq MINUTE, '1990-01-01' + INTERVAL seq DAY, "
-          "'2020-01-01' + INTERVAL seq MINUTE, UNHEX(LPAD(HEX(seq), 8, '0')), IF(seq = 77, 'rare', 'x'), "
-          "CONCAT('00000000-0000-0000-0000-', LPAD(HEX(seq), 12, '0')) FROM seq_1_to_20000");
+          "KEY(i), KEY(t), KEY(l), KEY(n), KEY(d), KEY(w), KEY(f), KEY(g), KEY(m), KEY(y), KEY(z), "
+          "KEY(b), KEY(e), KEY(u))");
+  exec(
+    c,
+    "INSERT INTO indexed SELECT seq, seq, CONCAT('Name', seq), CONCAT('Näme', seq), CONCAT('name', "
+    "seq), seq / 4, "
+    "seq / 8, seq / 4, seq / 4, '2020-01-01' + INTERVAL seq MINUTE, '1990-01-01' + INTERVAL seq "
+    "DAY, "
+    "'2020-01-01' + INTERVAL seq MINUTE, UNHEX(LPAD(HEX(seq), 8, '0')), IF(seq = 77, 'rare', 'x'), "
+    "CONCAT('00000000-0000-0000-0000-', LPAD(HEX(seq), 12, '0')) FROM seq_1_to_20000");
   exec(c, "ANALYZE TABLE indexed");
   tskdb_error e = {0};
   ck_assert(mysql->reset(c, &patient, &e));
   catalog *k = discover(c);
   const relation *r = relation_of(k, "indexed");
-  value five = {.storage = STORAGE_INTEGER, .integer = 5}, quarter = {.storage = STORAGE_REAL, .real = 1.25};
+  value five = {.storage = STORAGE_INTEGER, .integer = 5},
+        quarter = {.storage = STORAGE_REAL, .real = 1.25};
   value eighth = {.storage = STORAGE_REAL, .real = 0.125};
-  value names[] = {text_value("Name5"), text_value("Name6")}, latin[] = {text_value("Näme5"), text_value("Näme7")};
+  value names[] = {text_value("Name5"), text_value("Name6")},
+        latin[] = {text_value("Näme5"), text_value("Näme7")};
   value days[] = {text_value("1990-01-03"), text_value("1990-01-04")};
   value list = {.storage = STORAGE_LIST, .list = names, .n_list = 2};
   value latin_list = {.storage = STORAGE_LIST, .list = latin, .n_list = 2};
   value day_list = {.storage = STORAGE_LIST, .list = days, .n_list = 2};
   value bytes = {.storage = STORAGE_BLOB, .bytes = "\0\0\0\7", .length = 4};
-  value moment = text_value("2020-01-01 00:05:00"), name = text_value("name5"), rare = text_value("rare");
+  value moment = text_value("2020-01-01 00:05:00"), name = text_value("name5"),
+        rare = text_value("rare");
   value uuid = text_value("00000000-0000-0000-0000-000000000011");
   value numbers[] = {five, {.storage = STORAGE_INTEGER, .integer = 7}};
   value number_list = {.storage = STORAGE_LIST, .list = numbers, .n_list = 2};

@@ -48,7 +48,8 @@ static const char *url_with(const char *password, const char *database, const ch
   const char *at = strrchr(server_url, '@'), *slash = strrchr(server_url, '/');
   const char *colon = strchr(strstr(server_url, "//"), ':');
   snprintf(out, sizeof out, "%.*s:%s@%.*s/%s%s", (int)(colon - server_url), server_url,
-           password ? password : "", (int)(slash - at - 1), at + 1, database ? database : slash + 1, tail);
+           password ? password : "", (int)(slash - at - 1), at + 1, database ? database : slash + 1,
+           tail);
   if (!password) {
     snprintf(out, sizeof out, "%.*s/%s%s", (int)(slash - server_url), server_url,
              database ? database : slash + 1, tail);
@@ -98,7 +99,8 @@ START_TEST(socket_works_as_host_and_as_parameter) {
   snprintf(url, sizeof url, "%.*s%s%s", (int)(at - server_url), server_url, escaped, slash);
   mysql->close(open_url(url), false);
   mysql->close(open_url(url_with(NULL, NULL, "")), false);
-  snprintf(url, sizeof url, "%.*slocalhost%s?socket=%s", (int)(at - server_url), server_url, slash, escaped);
+  snprintf(url, sizeof url, "%.*slocalhost%s?socket=%s", (int)(at - server_url), server_url, slash,
+           escaped);
   mysql->close(open_url(url), false);
 }
 END_TEST
@@ -126,11 +128,14 @@ START_TEST(tls_refuses_a_host_that_the_certificate_does_not_name) {
   char url[1000];
   if (!ca) return;
   const char *at = strrchr(server_url, '@') + 1;
-  snprintf(url, sizeof url, "%.*slocalhost%s?tls=true&ssl-ca=%s", (int)(at - server_url), server_url, port, ca);
+  snprintf(url, sizeof url, "%.*slocalhost%s?tls=true&ssl-ca=%s", (int)(at - server_url),
+           server_url, port, ca);
   mysql->close(open_url(url), false);
-  snprintf(url, sizeof url, "%.*s127.1%s?sslmode=verify-ca&ssl-ca=%s", (int)(at - server_url), server_url, port, ca);
+  snprintf(url, sizeof url, "%.*s127.1%s?sslmode=verify-ca&ssl-ca=%s", (int)(at - server_url),
+           server_url, port, ca);
   mysql->close(open_url(url), false);
-  snprintf(url, sizeof url, "%.*s127.1%s?tls=true&ssl-ca=%s", (int)(at - server_url), server_url, port, ca);
+  snprintf(url, sizeof url, "%.*s127.1%s?tls=true&ssl-ca=%s", (int)(at - server_url), server_url,
+           port, ca);
   expect_refusal(url, ERROR_TLS, "");
 }
 END_TEST
@@ -244,8 +249,18 @@ static void pretender_start(pretender *p, pthread_t *thread) {
 
 /* Protocol 10, no TLS, mysql_native_password; capabilities claim LOCAL FILES. */
 #define GREETING \
-  "\x4e\0\0\0\x0a" "5.7.1-fake\0" "\x01\0\0\0" "12345678\0" "\xff\xf7" "\x21" "\x02\0" "\xff\x81" "\x15" \
-  "\0\0\0\0\0\0\0\0\0\0" "123456789012\0" "mysql_native_password\0"
+  "\x4e\0\0\0\x0a" \
+  "5.7.1-fake\0" \
+  "\x01\0\0\0" \
+  "12345678\0" \
+  "\xff\xf7" \
+  "\x21" \
+  "\x02\0" \
+  "\xff\x81" \
+  "\x15" \
+  "\0\0\0\0\0\0\0\0\0\0" \
+  "123456789012\0" \
+  "mysql_native_password\0"
 
 /* OK to the login, then to the first statement a request for a file. */
 START_TEST(server_cannot_ask_for_a_local_file) {
@@ -345,14 +360,16 @@ static const struct type_case {
   {"BLOB", "(0x00),(NULL)", "x'00'\nNULL\n"},
   {"DATE", "('1000-01-01'),('9999-12-31'),('0001-02-03')", NULL},
   {"DATETIME", "('2026-01-02 03:04:05'),('9999-12-31 23:59:59')", NULL},
-  {"DATETIME(6)", "('2026-01-02 03:04:05.120000'),('2026-01-02 03:04:05'),('2026-01-02 03:04:05.000001')",
+  {"DATETIME(6)",
+   "('2026-01-02 03:04:05.120000'),('2026-01-02 03:04:05'),('2026-01-02 03:04:05.000001')",
    "2026-01-02 03:04:05.12\n2026-01-02 03:04:05\n2026-01-02 03:04:05.000001\n"},
   {"TIMESTAMP(3) NULL", "('2026-01-02 03:04:05.250'),('1970-01-01 00:00:01'),(NULL)",
    "2026-01-02 03:04:05.25\n1970-01-01 00:00:01\nNULL\n"},
   {"TIME", "('-838:59:59'),('838:59:59'),('00:00:00'),('-00:00:01'),('100:00:00')", NULL},
   {"TIME(6)", "('12:30:00.500000'),('-01:00:00.000001')", "12:30:00.5\n-01:00:00.000001\n"},
   {"JSON", "('{\"a\": [1, null]}')", NULL},
-  {"GEOMETRY", "(ST_GeomFromText('POINT(1 2)'))", "x'0101000000000000000000f03f0000000000000040'\n"},
+  {"GEOMETRY", "(ST_GeomFromText('POINT(1 2)'))",
+   "x'0101000000000000000000f03f0000000000000040'\n"},
   {"LONGTEXT", "(REPEAT('é', 100000)),('short'),(REPEAT('x', 300))", NULL},
 };
 
@@ -406,7 +423,8 @@ static const char *read_column(const char *table, const char *name) {
 
 START_TEST(zero_dates_are_read_as_they_are) {
   exec(c, "SET sql_mode = 'ALLOW_INVALID_DATES'");
-  exec(c, "CREATE OR REPLACE TABLE zero_dates(d DATE, t DATETIME(3), s TIMESTAMP NOT NULL DEFAULT 0)");
+  exec(c,
+       "CREATE OR REPLACE TABLE zero_dates(d DATE, t DATETIME(3), s TIMESTAMP NOT NULL DEFAULT 0)");
   exec(c, "INSERT INTO zero_dates VALUES ('0000-00-00', '0000-00-00 00:00:00', 0), "
           "('2026-00-15', '2026-02-30 01:02:03.5', '2026-01-01')");
   tskdb_error e = {0};
@@ -432,12 +450,14 @@ START_TEST(unsigned_and_numeric_keep_every_digit_as_text) {
   tskdb_error e = {0};
   asked a;
   exec(c, "CREATE OR REPLACE TABLE digits(u BIGINT UNSIGNED ZEROFILL, n DECIMAL(38,2))");
-  exec(c, "INSERT INTO digits VALUES (18446744073709551615, 1.50), (0, 123456789012345678901234567890.25)");
+  exec(c, "INSERT INTO digits VALUES (18446744073709551615, 1.50), (0, "
+          "123456789012345678901234567890.25)");
   catalog *k = discover_with(c, &digits);
   ask(&a, relation_of(k, "digits"));
   compile(&a, c);
   fetch_text(c, &a.request, &got, &e);
-  ck_assert_str_eq(buffer_cstr(&got), "18446744073709551615|1.50\n0|123456789012345678901234567890.25\n");
+  ck_assert_str_eq(buffer_cstr(&got),
+                   "18446744073709551615|1.50\n0|123456789012345678901234567890.25\n");
   buffer_free(&got);
   arena_free(&a.memory);
   catalog_release(k);
@@ -524,7 +544,8 @@ START_TEST(schemas_are_the_urls_or_those_asked_for) {
 END_TEST
 
 START_TEST(describe_refuses_what_is_no_table) {
-  static const char *const bad[] = {"SELECT 1 a, 2 a", "DROP TABLE typed", "SELECT 1; SELECT 2", "SELECT ?"};
+  static const char *const bad[] = {"SELECT 1 a, 2 a", "DROP TABLE typed", "SELECT 1; SELECT 2",
+                                    "SELECT ?"};
   static const discovery plain = {0};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     tskdb_error e = {0};
@@ -544,10 +565,13 @@ static asked scan_query;
 
 static void sequence(const char *table, int rows) {
   char sql[300];
-  snprintf(sql, sizeof sql, "CREATE OR REPLACE TABLE %s(a BIGINT PRIMARY KEY, t VARCHAR(200))", table);
+  snprintf(sql, sizeof sql, "CREATE OR REPLACE TABLE %s(a BIGINT PRIMARY KEY, t VARCHAR(200))",
+           table);
   exec(c, sql);
-  snprintf(sql, sizeof sql, "INSERT INTO %s WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-           "WHERE i < %d) SELECT i, REPEAT('x', 150) FROM n", table, rows < 1000 ? rows : 1000);
+  snprintf(sql, sizeof sql,
+           "INSERT INTO %s WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+           "WHERE i < %d) SELECT i, REPEAT('x', 150) FROM n",
+           table, rows < 1000 ? rows : 1000);
   exec(c, sql);
   for (int have = 1000; have < rows; have *= 2) {
     snprintf(sql, sizeof sql, "INSERT INTO %s SELECT a + %d, t FROM %s", table, have, table);
@@ -621,9 +645,11 @@ START_TEST(early_close_of_an_endless_scan_stops_the_server) {
   asked a;
   batch b;
   catalog *k = catalog_new();
-  ck_assert(mysql->describe(c, "SELECT x.a FROM (SELECT 1 a UNION ALL SELECT 2) x, information_schema.collations y, "
-                               "information_schema.collations z, information_schema.collations w", &plain,
-                            &patient, k, &e));
+  ck_assert(mysql->describe(
+    c,
+    "SELECT x.a FROM (SELECT 1 a UNION ALL SELECT 2) x, information_schema.collations y, "
+    "information_schema.collations z, information_schema.collations w",
+    &plain, &patient, k, &e));
   ask(&a, &k->relations[0]);
   compile(&a, c);
   for (int i = 0; i < 3; i++) {
@@ -676,7 +702,8 @@ static bool is_later(void *context) { return wait_now_us() > *(int64_t *)context
 
 START_TEST(interrupt_stops_the_servers_work_and_keeps_the_connection) {
   int64_t moment = wait_now_us() + 300000;
-  wait_scope hasty = {.timeout_ms = 30000, .interrupted = is_later, .context = &moment, .wake_fd = -1};
+  wait_scope hasty = {
+    .timeout_ms = 30000, .interrupted = is_later, .context = &moment, .wake_fd = -1};
   tskdb_error e = {0};
   int64_t n, started = wait_now_us();
   ck_assert(!mysql->exec(c, "DO SLEEP(20)", NULL, 0, &hasty, &n, &e));
@@ -709,8 +736,11 @@ START_TEST(another_thread_can_cancel) {
   tskdb_error e = {0};
   int64_t n, started = wait_now_us();
   pthread_create(&thread, NULL, cancel_soon, c);
-  bool ok = mysql->exec(c, "SELECT a.i FROM (WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x "
-                        "WHERE i < 1000) SELECT i FROM x) a WHERE SLEEP(20) > 5", NULL, 0, &patient, &n, &e);
+  bool ok =
+    mysql->exec(c,
+                "SELECT a.i FROM (WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x "
+                "WHERE i < 1000) SELECT i FROM x) a WHERE SLEEP(20) > 5",
+                NULL, 0, &patient, &n, &e);
   pthread_join(thread, NULL);
   ck_assert(!ok);
   ck_assert_msg(e.klass == ERROR_INTERRUPT, "%s", e.text);
@@ -765,9 +795,12 @@ START_TEST(exec_binds_counts_and_discards) {
   tskdb_error e = {0};
   int64_t n;
   exec(c, "CREATE OR REPLACE TABLE written(a INT, b TEXT, d DOUBLE, x BLOB)");
-  value v[] = {{.storage = STORAGE_INTEGER, .integer = 5}, {.storage = STORAGE_TEXT, .bytes = "é'", .length = 3},
-               {.storage = STORAGE_REAL, .real = 0.5}, {.storage = STORAGE_NULL}};
-  ck_assert(mysql->exec(c, "INSERT INTO written VALUES (?, ?, ?, ?), (6, 'x', 1, 0x00)", v, 4, &patient, &n, &e));
+  value v[] = {{.storage = STORAGE_INTEGER, .integer = 5},
+               {.storage = STORAGE_TEXT, .bytes = "é'", .length = 3},
+               {.storage = STORAGE_REAL, .real = 0.5},
+               {.storage = STORAGE_NULL}};
+  ck_assert(mysql->exec(c, "INSERT INTO written VALUES (?, ?, ?, ?), (6, 'x', 1, 0x00)", v, 4,
+                        &patient, &n, &e));
   ck_assert_int_eq(n, 2);
   ck_assert_str_eq(rows_of(c, "SELECT * FROM written"), "5|é'|0.5|NULL\n6|x|1.0|x'00'\n");
   ck_assert_int_eq(exec(c, "SELECT * FROM written"), 0);
@@ -778,7 +811,8 @@ START_TEST(exec_binds_counts_and_discards) {
   ck_assert(!mysql->exec(c, "INSERT INTO written VALUES (?)", v, 2, &patient, &n, &e));
   ck_assert(!c->broken);
   error_clear(&e);
-  ck_assert(!mysql->exec(c, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE written", NULL, 0, &patient, &n, &e));
+  ck_assert(!mysql->exec(c, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE written", NULL, 0,
+                         &patient, &n, &e));
   ck_assert(!c->broken);
   ck_assert_str_eq(rows_of(c, "SELECT count(*) FROM written"), "2\n");
 }
@@ -816,7 +850,8 @@ static Suite *suite(void) {
   tcase_add_test(t, another_thread_can_cancel);
   tcase_add_test(t, exec_binds_counts_and_discards);
   t = group(s, "types", true);
-  tcase_add_loop_test(t, type_reads_as_the_server_writes_it, 0, (int)(sizeof type_cases / sizeof type_cases[0]));
+  tcase_add_loop_test(t, type_reads_as_the_server_writes_it, 0,
+                      (int)(sizeof type_cases / sizeof type_cases[0]));
   tcase_add_test(t, zero_dates_are_read_as_they_are);
   tcase_add_test(t, mariadb_uuid_and_inet_are_text);
   tcase_add_test(t, unsigned_and_numeric_keep_every_digit_as_text);

@@ -109,7 +109,8 @@ enum { TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, TABLE_BYTES, TABLE_COMM
 
 static bool add_relation(survey *s, MYSQL_ROW row) {
   relation_kind kind;
-  if (!row[TABLE_SCHEMA] || !row[TABLE_NAME] || !relation_kind_of(row[TABLE_TYPE], &kind)) return true;
+  if (!row[TABLE_SCHEMA] || !row[TABLE_NAME] || !relation_kind_of(row[TABLE_TYPE], &kind))
+    return true;
   relation *r = catalog_grow(s->out, &s->out->relations, &s->out->n_relations, sizeof(*r));
   if (!r) return error_memory(s->e);
   r->remote_schema = keep(s, row[TABLE_SCHEMA]);
@@ -120,11 +121,13 @@ static bool add_relation(survey *s, MYSQL_ROW row) {
   r->bytes = kind == RELATION_VIEW ? -1 : estimate(row[TABLE_BYTES]);
   /* The server writes what is wrong with a view or a damaged table here. */
   bool broken = kind == RELATION_VIEW ? !same(row[TABLE_COMMENT], "VIEW") : !row[TABLE_ENGINE];
-  if (broken && row[TABLE_COMMENT] && row[TABLE_COMMENT][0]) r->unusable = keep(s, row[TABLE_COMMENT]);
+  if (broken && row[TABLE_COMMENT] && row[TABLE_COMMENT][0])
+    r->unusable = keep(s, row[TABLE_COMMENT]);
   return true;
 }
 
-static int compare_names(const char *schema_a, const char *name_a, const char *schema_b, const char *name_b) {
+static int compare_names(const char *schema_a, const char *name_a, const char *schema_b,
+                         const char *name_b) {
   int d = strcmp(schema_a, schema_b);
   return d ? d : strcmp(name_a, name_b);
 }
@@ -149,9 +152,11 @@ static relation *find_relation(survey *s, const char *schema, const char *name) 
 }
 
 static bool list_relations(survey *s) {
-  MYSQL_RES *rows = ask(s, "SELECT table_schema, table_name, table_type, table_rows, "
+  MYSQL_RES *rows = ask(s,
+                        "SELECT table_schema, table_name, table_type, table_rows, "
                         "data_length + index_length, table_comment, engine "
-                        "FROM information_schema.tables WHERE table_schema", "", "cannot list the tables");
+                        "FROM information_schema.tables WHERE table_schema",
+                        "", "cannot list the tables");
   if (!rows) return false;
   bool ok = is_complete(s, rows, N_TABLE);
   for (MYSQL_ROW row; ok && (row = mysql_fetch_row(rows)) != NULL;) ok = add_relation(s, row);
@@ -164,9 +169,21 @@ static bool list_relations(survey *s) {
 
 /* ---- columns ------------------------------------------------------------------------- */
 
-enum { COLUMN_SCHEMA, COLUMN_TABLE, COLUMN_NAME, COLUMN_DATA_TYPE, COLUMN_TYPE, COLUMN_CHARSET,
-       COLUMN_COLLATION, COLUMN_PRECISION, COLUMN_SCALE, COLUMN_NULLABLE, COLUMN_DEFAULT, COLUMN_EXTRA,
-       N_COLUMN };
+enum {
+  COLUMN_SCHEMA,
+  COLUMN_TABLE,
+  COLUMN_NAME,
+  COLUMN_DATA_TYPE,
+  COLUMN_TYPE,
+  COLUMN_CHARSET,
+  COLUMN_COLLATION,
+  COLUMN_PRECISION,
+  COLUMN_SCALE,
+  COLUMN_NULLABLE,
+  COLUMN_DEFAULT,
+  COLUMN_EXTRA,
+  N_COLUMN
+};
 
 static uint32_t column_flags(MYSQL_ROW row) {
   const char *extra = row[COLUMN_EXTRA] ? row[COLUMN_EXTRA] : "", *given = row[COLUMN_DEFAULT];
@@ -176,7 +193,8 @@ static uint32_t column_flags(MYSQL_ROW row) {
     flags |= COLUMN_GENERATED;
   }
   /* MariaDB writes NULL as a word. */
-  if (strstr(extra, "auto_increment") || (given && strcmp(given, "NULL") != 0)) flags |= COLUMN_HAS_DEFAULT;
+  if (strstr(extra, "auto_increment") || (given && strcmp(given, "NULL") != 0))
+    flags |= COLUMN_HAS_DEFAULT;
   return flags;
 }
 
@@ -185,8 +203,9 @@ static bool add_column(survey *s, MYSQL_ROW row) {
   if (!r || !row[COLUMN_NAME] || !row[COLUMN_DATA_TYPE]) return true;
   column *c = catalog_grow(s->out, &r->columns, &r->n_columns, sizeof(*c));
   if (!c) return error_memory(s->e);
-  mysql_declaration d = {row[COLUMN_DATA_TYPE], row[COLUMN_TYPE], row[COLUMN_CHARSET],
-                         row[COLUMN_COLLATION], number(row[COLUMN_PRECISION]), number(row[COLUMN_SCALE])};
+  mysql_declaration d = {row[COLUMN_DATA_TYPE],         row[COLUMN_TYPE],
+                         row[COLUMN_CHARSET],           row[COLUMN_COLLATION],
+                         number(row[COLUMN_PRECISION]), number(row[COLUMN_SCALE])};
   c->remote_name = keep(s, row[COLUMN_NAME]);
   c->remote_type = keep(s, row[COLUMN_TYPE] ? row[COLUMN_TYPE] : row[COLUMN_DATA_TYPE]);
   c->collation = row[COLUMN_COLLATION] ? keep(s, row[COLUMN_COLLATION]) : NULL;
@@ -204,17 +223,20 @@ static void mark_unusable(survey *s) {
   for (int i = 0; i < s->out->n_relations; i++) {
     relation *r = &s->out->relations[i];
     if (r->n_columns || r->unusable) continue;
-    r->unusable = r->kind == RELATION_VIEW
-                    ? "the server cannot list the columns of this view: what it selects from is missing"
-                    : "the server lists no columns of this table";
+    r->unusable =
+      r->kind == RELATION_VIEW
+        ? "the server cannot list the columns of this view: what it selects from is missing"
+        : "the server lists no columns of this table";
   }
 }
 
 static bool list_columns(survey *s) {
-  MYSQL_RES *rows = ask(s, "SELECT table_schema, table_name, column_name, data_type, column_type, "
-                        "character_set_name, collation_name, numeric_precision, numeric_scale, is_nullable, "
-                        "column_default, extra FROM information_schema.columns WHERE table_schema",
-                        "ORDER BY table_schema, table_name, ordinal_position", "cannot list the columns");
+  MYSQL_RES *rows =
+    ask(s,
+        "SELECT table_schema, table_name, column_name, data_type, column_type, "
+        "character_set_name, collation_name, numeric_precision, numeric_scale, is_nullable, "
+        "column_default, extra FROM information_schema.columns WHERE table_schema",
+        "ORDER BY table_schema, table_name, ordinal_position", "cannot list the columns");
   if (!rows) return false;
   bool ok = is_complete(s, rows, N_COLUMN);
   for (MYSQL_ROW row; ok && (row = mysql_fetch_row(rows)) != NULL;) ok = add_column(s, row);
@@ -267,10 +289,11 @@ static bool add_index_part(survey *s, MYSQL_ROW row) {
 }
 
 static bool list_indexes(survey *s) {
-  MYSQL_RES *rows = ask(s, "SELECT table_schema, table_name, index_name, non_unique, column_name, sub_part, "
-                        "cardinality, index_type FROM information_schema.statistics WHERE table_schema",
-                        "ORDER BY table_schema, table_name, index_name, seq_in_index",
-                        "cannot list the indexes");
+  MYSQL_RES *rows =
+    ask(s,
+        "SELECT table_schema, table_name, index_name, non_unique, column_name, sub_part, "
+        "cardinality, index_type FROM information_schema.statistics WHERE table_schema",
+        "ORDER BY table_schema, table_name, index_name, seq_in_index", "cannot list the indexes");
   if (!rows) return false;
   bool ok = is_complete(s, rows, N_INDEX);
   for (MYSQL_ROW row; ok && (row = mysql_fetch_row(rows)) != NULL;) ok = add_index_part(s, row);
@@ -280,7 +303,16 @@ static bool list_indexes(survey *s) {
 
 /* ---- foreign keys ----------------------------------------------------------------------- */
 
-enum { KEY_SCHEMA, KEY_TABLE, KEY_NAME, KEY_COLUMN, KEY_TO_SCHEMA, KEY_TO_TABLE, KEY_TO_COLUMN, N_KEY };
+enum {
+  KEY_SCHEMA,
+  KEY_TABLE,
+  KEY_NAME,
+  KEY_COLUMN,
+  KEY_TO_SCHEMA,
+  KEY_TO_TABLE,
+  KEY_TO_COLUMN,
+  N_KEY
+};
 
 static foreign_key *foreign_key_of(survey *s, relation *r, MYSQL_ROW row) {
   foreign_key *k = r->n_foreign_keys ? &r->foreign_keys[r->n_foreign_keys - 1] : NULL;
@@ -336,18 +368,19 @@ static void introduce(mysql_connection *c, catalog *out) {
 /* A schema that was asked for by name and has no tables may not exist at all. */
 static bool check_schemas(survey *s) {
   if (s->out->n_relations || !s->want->n_schemas) return true;
-  MYSQL_RES *rows = ask(s, "SELECT schema_name FROM information_schema.schemata WHERE schema_name", "",
-                        "cannot list the databases");
+  MYSQL_RES *rows = ask(s, "SELECT schema_name FROM information_schema.schemata WHERE schema_name",
+                        "", "cannot list the databases");
   if (!rows) return false;
   bool known = mysql_num_rows(rows) > 0;
   mysql_free_result(rows);
   if (known) return true;
-  return error_set(s->e, ERROR_CONFIG, "database \"%s\" does not exist, or this user may not see it",
+  return error_set(s->e, ERROR_CONFIG,
+                   "database \"%s\" does not exist, or this user may not see it",
                    s->want->schemas[0]);
 }
 
-bool mysql_driver_discover(connection *base, const discovery *want, const wait_scope *w, catalog *out,
-                           tskdb_error *e) {
+bool mysql_driver_discover(connection *base, const discovery *want, const wait_scope *w,
+                           catalog *out, tskdb_error *e) {
   survey s = {.c = (mysql_connection *)base, .want = want, .w = w, .out = out, .e = e};
   introduce(s.c, out);
   bool ok = choose_schemas(&s) && list_relations(&s) && check_schemas(&s) && list_columns(&s) &&
@@ -376,8 +409,8 @@ static bool describe_fields(catalog *out, const char *native, const discovery *w
 
 /* The statement is only prepared, and as it will be used: as a table in FROM,
 ** so that what cannot be one is refused here. */
-bool mysql_driver_describe(connection *base, const char *native, const discovery *want, const wait_scope *w,
-                           catalog *out, tskdb_error *e) {
+bool mysql_driver_describe(connection *base, const char *native, const discovery *want,
+                           const wait_scope *w, catalog *out, tskdb_error *e) {
   mysql_connection *c = (mysql_connection *)base;
   wire_call call;
   buffer text = {0};
@@ -397,7 +430,8 @@ bool mysql_driver_describe(connection *base, const char *native, const discovery
     error_set(e, ERROR_CONFIG, "the query has parameters (?), which nobody could give it");
   } else {
     MYSQL_RES *rows = mysql_stmt_result_metadata(s);
-    ok = rows ? describe_fields(out, native, want, mysql_fetch_fields(rows), (int)mysql_num_fields(rows), e)
+    ok = rows ? describe_fields(out, native, want, mysql_fetch_fields(rows),
+                                (int)mysql_num_fields(rows), e)
               : error_memory(e);
     if (rows) mysql_free_result(rows);
   }

@@ -29,7 +29,8 @@
 /* SQLite's LIKE folds ASCII, LOWER folds more: a superset.  The pattern's own
 ** escapes are none; and SQLite stops reading at a NUL, on either side. */
 #define LIKE_FOLDED \
-  "(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|'" \
+  "(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin LIKE REPLACE(LOWER({v}), '|', '||') " \
+  "ESCAPE '|'" \
   " OR LOCATE(x'00', " BYTES_OF_TEXT ") > 0 OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
 
 #define OPS_NULL (OPS(OP_IS_NULL) | OPS(OP_NOT_NULL))
@@ -37,14 +38,14 @@
 #define CLASSES_INT \
   (CLASSES(CLASS_BOOL) | CLASSES(CLASS_INT) | CLASSES(CLASS_UINT64) | CLASSES(CLASS_BIT))
 #define CLASSES_FLOAT (CLASSES(CLASS_FLOAT4) | CLASSES(CLASS_FLOAT))
-#define CLASSES_EXACT_TIME (CLASSES(CLASS_DATE) | CLASSES(CLASS_TIMESTAMP) | CLASSES(CLASS_TIMESTAMPTZ))
+#define CLASSES_EXACT_TIME \
+  (CLASSES(CLASS_DATE) | CLASSES(CLASS_TIMESTAMP) | CLASSES(CLASS_TIMESTAMPTZ))
 /* Text that the server has as characters, all of it reachable by CONVERT. */
 #define CLASSES_STRING \
   (CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_ENUM) | CLASSES(CLASS_SET))
 #define CLASSES_PLAIN (CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR))
 
 #define BINARY COLLATIONS(COLLATION_BINARY)
-#define BUILTIN (COLLATIONS(COLLATION_BINARY) | COLLATIONS(COLLATION_NOCASE) | COLLATIONS(COLLATION_RTRIM))
 
 /* The first row that covers a case decides. */
 const pushdown_row mysql_pushdown[] = {
@@ -54,28 +55,28 @@ const pushdown_row mysql_pushdown[] = {
   /* numbers */
   {OPS_COMPARE, CLASSES_INT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_INT | CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_IS_NOT), CLASSES_INT | CLASSES_FLOAT | CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE,
-   "NOT ({c} <=> {v})"},
+  {OPS(OP_IS_NOT), CLASSES_INT | CLASSES_FLOAT | CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT,
+   REASON_NONE, "NOT ({c} <=> {v})"},
   /* As a number: a year column reads 26 as 2026. */
   {OPS(OP_IS_NOT), CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} + 0 <=> {v})"},
   {OPS(OP_EQ), CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} = {v}"},
-  {OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "({c} + 0) {op} {v}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), (CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR), 0, 0, 0,
-   PUSH_EXACT, REASON_NONE, "{c}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
-  {OPS_COMPARE, CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE,
-   "{c} {op} {v}"},
-  {OPS(OP_IN), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE,
-   "{c} IN ({v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT,
-   REASON_NONE, "{c}"},
+  {OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+   "({c} + 0) {op} {v}"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), (CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR),
+   0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION,
+   NULL},
+  {OPS_COMPARE, CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
+  {OPS(OP_IN), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
   {OPS_COMPARE, CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "NOT ({c} <=> CAST({v} AS DECIMAL(65,30)))"},
   /* Against text the server compares as doubles, which for so few digits is exact. */
   {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+   "{c}"},
   {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
 
@@ -83,14 +84,16 @@ const pushdown_row mysql_pushdown[] = {
   {OPS_COMPARE, CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
   {OPS(OP_IS_NOT), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} <=> {v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+   "{c}"},
   {OPS_RANGE | OPS(OP_ORDER), CLASSES(CLASS_TIME), 0, 0, 0, PUSH_LOCAL, REASON_ORDER, NULL},
 
   /* text whose own comparison is over bytes */
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES_PLAIN, BINARY, COLUMN_EQ_BYTES, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_PLAIN, BINARY, COLUMN_EQ_BYTES, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS_RANGE, CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
+  {OPS_RANGE, CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES, 0, PUSH_EXACT, REASON_NONE,
+   "{c} {op} {v}"},
   {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES, 0, PUSH_EXACT,
    REASON_NONE, "{c}"},
 
@@ -99,9 +102,12 @@ const pushdown_row mysql_pushdown[] = {
    "({c} = {v} AND " BYTES_OF_TEXT " = {v})"},
   {OPS(OP_IN), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
    "({c} IN ({v}) AND " BYTES_OF_TEXT " IN ({v}))"},
-  {OPS(OP_NE) | OPS_RANGE, CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, BYTES_OF_TEXT " {op} {v}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, BYTES_OF_TEXT},
-  {OPS(OP_IS_NOT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "NOT (" BYTES_OF_TEXT " <=> {v})"},
+  {OPS(OP_NE) | OPS_RANGE, CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+   BYTES_OF_TEXT " {op} {v}"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+   BYTES_OF_TEXT},
+  {OPS(OP_IS_NOT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+   "NOT (" BYTES_OF_TEXT " <=> {v})"},
   {OPS(OP_LIKE), CLASSES_STRING, 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN, LIKE_FOLDED},
   {OPS(OP_GLOB), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
 
@@ -177,8 +183,10 @@ static bool is_held(const column *c, const value *v) {
   return true;
 }
 
-static const pushdown_row compare_bytes = {.verdict = PUSH_EXACT, .text = BYTES_OF_TEXT " {op} {v}"};
-static const pushdown_row compare_bytes_list = {.verdict = PUSH_EXACT, .text = BYTES_OF_TEXT " IN ({v})"};
+static const pushdown_row compare_bytes = {.verdict = PUSH_EXACT,
+                                           .text = BYTES_OF_TEXT " {op} {v}"};
+static const pushdown_row compare_bytes_list = {.verdict = PUSH_EXACT,
+                                                .text = BYTES_OF_TEXT " IN ({v})"};
 
 /* The row that says X, or the one over bytes. */
 static const pushdown_row *row_for(const query *q, const query_expr *x) {
@@ -189,7 +197,8 @@ static const pushdown_row *row_for(const query *q, const query_expr *x) {
   return x->op == OP_IN ? &compare_bytes_list : x->row;
 }
 
-bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e) {
+bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out,
+                          tskdb_error *e) {
   query mine = *q;
   (void)version;
   mine.filter = arena_alloc(a, (size_t)(q->n_filter ? q->n_filter : 1) * sizeof(*mine.filter));

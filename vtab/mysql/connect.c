@@ -28,14 +28,16 @@ static const char pin[] =
   "SET character_set_client = utf8mb4, character_set_connection = utf8mb4, "
   "character_set_results = utf8mb4, collation_connection = utf8mb4_bin, "
   "time_zone = '+00:00', "
-  "sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
+  "sql_mode = "
+  "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
   "sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, "
   "group_concat_max_len = 4294967295, net_write_timeout = 86400";
 
 static bool pin_session(mysql_connection *c, const wait_scope *w, tskdb_error *e) {
   char text[sizeof(pin) + 64];
   const char *read_only = "";
-  if (c->login->read_only) read_only = c->mariadb ? ", tx_read_only = 1" : ", transaction_read_only = 1";
+  if (c->login->read_only)
+    read_only = c->mariadb ? ", tx_read_only = 1" : ", transaction_read_only = 1";
   int length = snprintf(text, sizeof(text), "%s%s", pin, read_only);
   return wire_query(c, text, (size_t)length, w, "cannot prepare the session", NULL, e);
 }
@@ -99,7 +101,8 @@ static bool try_next(const tskdb_error *e) {
 }
 
 /* Each host gets its share of what is left of the time. */
-static bool connect_any(mysql_connection *c, const wait_scope *w, int64_t deadline_us, tskdb_error *e) {
+static bool connect_any(mysql_connection *c, const wait_scope *w, int64_t deadline_us,
+                        tskdb_error *e) {
   mysql_login *l = c->login;
   for (int i = 0; i < l->n_hosts; i++) {
     int64_t now = wait_now_us(), share = (deadline_us - now) / (l->n_hosts - i);

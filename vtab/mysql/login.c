@@ -55,7 +55,8 @@ static bool same_name(const char *a, const char *b) {
 }
 
 static bool read_switch(reader *r, const char *key, const char *text, bool *out) {
-  static const char *const yes[] = {"true", "1", "yes", "on"}, *const no[] = {"false", "0", "no", "off"};
+  static const char *const yes[] = {"true", "1", "yes", "on"}, *const no[] = {"false", "0", "no",
+                                                                              "off"};
   for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
     *out = strcasecmp(text, yes[i]) == 0;
     if (*out || strcasecmp(text, no[i]) == 0) return true;
@@ -79,13 +80,15 @@ static bool read_tls_mode(reader *r, const char *key, const char *text) {
     return true;
   }
   return error_set(r->e, ERROR_CONFIG,
-                   "URL parameter %s must be disable, prefer, require, verify-ca or verify-full", key);
+                   "URL parameter %s must be disable, prefer, require, verify-ca or verify-full",
+                   key);
 }
 
 static bool read_charset(reader *r, const char *key, const char *text) {
   if (same_name(text, "utf8mb4")) return true;
-  return error_set(r->e, ERROR_CONFIG,
-                   "URL parameter %s can only be utf8mb4: columns of every character set arrive in it", key);
+  return error_set(
+    r->e, ERROR_CONFIG,
+    "URL parameter %s can only be utf8mb4: columns of every character set arrive in it", key);
 }
 
 /* Seconds, possibly with a fraction, into milliseconds. */
@@ -93,7 +96,8 @@ static bool read_seconds(reader *r, const char *key, const char *text, int *out)
   double seconds;
   if (!value_parse_real(text, strlen(text), &seconds) || !(seconds > 0) ||
       seconds * 1000 > MAX_MILLISECONDS) {
-    return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be a number of seconds up to a day", key);
+    return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be a number of seconds up to a day",
+                     key);
   }
   *out = seconds * 1000 < 1 ? 1 : (int)(seconds * 1000);
   return true;
@@ -189,11 +193,13 @@ static bool read_parameters(reader *r) {
     l->tls_given = true;
   }
   if (l->tls == MYSQL_TLS_VERIFY_CA && !l->ca) {
-    return error_set(r->e, ERROR_CONFIG, "sslmode=verify-ca needs ssl-ca, the file of the authority");
+    return error_set(r->e, ERROR_CONFIG,
+                     "sslmode=verify-ca needs ssl-ca, the file of the authority");
   }
   if (l->ca && l->tls < MYSQL_TLS_VERIFY_CA) {
-    return error_set(r->e, ERROR_CONFIG,
-                     "ssl-ca is given, but this sslmode verifies nothing; use verify-ca or verify-full");
+    return error_set(
+      r->e, ERROR_CONFIG,
+      "ssl-ca is given, but this sslmode verifies nothing; use verify-ca or verify-full");
   }
   return true;
 }

@@ -142,8 +142,8 @@ void wire_stop(wire_call *call);
 ** the library's own.  WHAT is what failed.  Marks the connection broken if it
 ** is.  Always returns false. */
 bool wire_error(const wire_call *call, mysql_connection *c, const char *what, tskdb_error *e);
-bool wire_statement_error(const wire_call *call, mysql_connection *c, MYSQL_STMT *s, const char *what,
-                          tskdb_error *e);
+bool wire_statement_error(const wire_call *call, mysql_connection *c, MYSQL_STMT *s,
+                          const char *what, tskdb_error *e);
 /* The same while connecting, on a bare handle. */
 bool wire_connect_error(const wire_call *call, MYSQL *handle, const char *what, tskdb_error *e);
 
@@ -155,7 +155,8 @@ bool wire_query(mysql_connection *c, const char *text, size_t length, const wait
 ** (N of them) are bound already or here.  Zero: done. */
 int wire_execute_direct(mysql_connection *c, MYSQL_STMT *s, const char *text, size_t length,
                         MYSQL_BIND *parameters, int n);
-/* The fields of an executed statement: *OWNED, if not NULL, is to be freed with mysql_free_result(). */
+/* The fields of an executed statement; *OWNED, if not NULL, is to be freed with
+** mysql_free_result(). */
 const MYSQL_FIELD *wire_fields(MYSQL_STMT *s, MYSQL_RES **owned);
 uint64_t wire_bytes_received(const mysql_connection *c);
 void wire_thread_start(void);

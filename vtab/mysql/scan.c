@@ -61,7 +61,9 @@ static bool bind_cell(MYSQL_BIND *bind, cell_buffer *cell, const MYSQL_FIELD *f)
   bool counted = bind->buffer_type == MYSQL_TYPE_STRING || bind->buffer_type == MYSQL_TYPE_BLOB;
   if (!counted) return true;
   if (!cell->bytes) {
-    cell->size = f->length < CELL_MIN ? CELL_MIN : f->length > 4 * CELL_MIN ? 4 * CELL_MIN : f->length;
+    cell->size = f->length < CELL_MIN       ? CELL_MIN
+                 : f->length > 4 * CELL_MIN ? 4 * CELL_MIN
+                                            : f->length;
     cell->bytes = mem_alloc(cell->size);
     if (!cell->bytes) return false;
   }
@@ -72,7 +74,8 @@ static bool bind_cell(MYSQL_BIND *bind, cell_buffer *cell, const MYSQL_FIELD *f)
 
 static bool stale(const scan *s, const char *column_name, tskdb_error *e) {
   if (!column_name) {
-    return error_set(e, ERROR_STALE, "\"%s\" has changed: other columns arrive than those asked for",
+    return error_set(e, ERROR_STALE,
+                     "\"%s\" has changed: other columns arrive than those asked for",
                      relation_name(s));
   }
   return error_set(e, ERROR_STALE, "\"%s\" has changed: column \"%s\" now has another type",
@@ -109,7 +112,8 @@ static bool start_rows(scan *s, const wire_call *call, tskdb_error *e) {
   return ok;
 }
 
-scan *mysql_driver_scan_open(connection *base, const request *r, const wait_scope *w, tskdb_error *e) {
+scan *mysql_driver_scan_open(connection *base, const request *r, const wait_scope *w,
+                             tskdb_error *e) {
   mysql_connection *c = (mysql_connection *)base;
   wire_call call;
   scan *s = mem_zalloc(sizeof(*s));

@@ -68,7 +68,8 @@ void statement_cache_clear(statement_cache *cache) {
 }
 
 /* Takes the statement of that text out of the list. */
-static statement *cache_take(statement_cache *cache, const char *text, size_t length, uint64_t hash) {
+static statement *cache_take(statement_cache *cache, const char *text, size_t length,
+                             uint64_t hash) {
   for (statement *s = cache->newest; s; s = s->older) {
     if (s->hash != hash || s->length != length || memcmp(s->text, text, length) != 0) continue;
     cache_remove(cache, s);
@@ -126,7 +127,8 @@ static MYSQL_BIND *bind_values(const value *parameters, int n) {
   return binds;
 }
 
-static statement *statement_new(mysql_connection *c, const char *text, size_t length, uint64_t hash) {
+static statement *statement_new(mysql_connection *c, const char *text, size_t length,
+                                uint64_t hash) {
   statement *s = mem_zalloc(sizeof(*s));
   if (!s) return NULL;
   s->text = mem_strndup(text, length);
@@ -166,8 +168,9 @@ static bool prepare_cells(statement *s) {
 
 /* Executes the cached statement of this text.  NULL without an error: there is
 ** none, or the server no longer knows it. */
-static statement *execute_cached(mysql_connection *c, const char *text, size_t length, uint64_t hash,
-                                 MYSQL_BIND *binds, int n, const wire_call *call, tskdb_error *e) {
+static statement *execute_cached(mysql_connection *c, const char *text, size_t length,
+                                 uint64_t hash, MYSQL_BIND *binds, int n, const wire_call *call,
+                                 tskdb_error *e) {
   statement *s = cache_take(&c->cache, text, length, hash);
   if (!s) return NULL;
   if (execute_again(c, s, binds, n)) return s;
@@ -199,7 +202,8 @@ statement *statement_execute(mysql_connection *c, const char *text, const value 
   MYSQL_BIND *binds = bind_values(parameters, n);
   statement *s = NULL;
   if (binds) s = execute_cached(c, text, length, hash, binds, n, call, &mine);
-  if (binds && !s && !error_is_set(&mine)) s = execute_fresh(c, text, length, hash, binds, n, call, &mine);
+  if (binds && !s && !error_is_set(&mine))
+    s = execute_fresh(c, text, length, hash, binds, n, call, &mine);
   mem_free(binds);
   if (s && !prepare_cells(s)) error_memory(&mine);
   if (s && call->stopped) {
@@ -272,8 +276,8 @@ static bool exec_prepared(mysql_connection *c, const char *native, const value *
   return ok;
 }
 
-bool mysql_driver_exec(connection *base, const char *native, const value *parameters, int n_parameters,
-                       const wait_scope *w, int64_t *affected, tskdb_error *e) {
+bool mysql_driver_exec(connection *base, const char *native, const value *parameters,
+                       int n_parameters, const wait_scope *w, int64_t *affected, tskdb_error *e) {
   mysql_connection *c = (mysql_connection *)base;
   wire_call call;
   *affected = 0;
@@ -289,7 +293,8 @@ bool mysql_driver_exec(connection *base, const char *native, const value *parame
   /* SLEEP and its like answer to KILL QUERY as if they had ended well. */
   if (ok && call.stopped) ok = wire_error(&call, c, "the statement was stopped", e);
   /* Told to stop, or sent and no answer: nobody knows. */
-  if (!ok && e && (call.stopped || c->base.broken) && e->klass != ERROR_MEMORY) e->outcome_unknown = true;
+  if (!ok && e && (call.stopped || c->base.broken) && e->klass != ERROR_MEMORY)
+    e->outcome_unknown = true;
   wire_end(&call);
   c->base.bytes_received = wire_bytes_received(c);
   return ok;

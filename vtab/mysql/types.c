@@ -192,7 +192,8 @@ void types_of_field(column *c, const MYSQL_FIELD *f, const discovery *want, aren
     snprintf(arguments, sizeof(arguments), "(%ld)", d.precision);
   }
   bool number = types[find_type(d.data_type)].klass == CLASS_INT;
-  c->remote_type = arena_printf(a, "%s%s%s", d.data_type, arguments, number && is_unsigned ? " unsigned" : "");
+  c->remote_type =
+    arena_printf(a, "%s%s%s", d.data_type, arguments, number && is_unsigned ? " unsigned" : "");
   d.column_type = c->remote_type;
   types_of_declaration(c, &d, want);
   if (f->flags & NOT_NULL_FLAG) c->flags |= COLUMN_NOT_NULL;
@@ -246,18 +247,22 @@ bool types_cell(const column *c, const MYSQL_FIELD *f, cell_kind *kind) {
     case CLASS_FLOAT4: return set_cell(kind, type == MYSQL_TYPE_FLOAT, CELL_FLOAT);
     case CLASS_FLOAT: return set_cell(kind, type == MYSQL_TYPE_DOUBLE, CELL_DOUBLE);
     case CLASS_DECIMAL:
-      return set_cell(kind, is_decimal_field(f) && decimal_precision(f) <= EXACT_DIGITS, CELL_DECIMAL);
+      return set_cell(kind, is_decimal_field(f) && decimal_precision(f) <= EXACT_DIGITS,
+                      CELL_DECIMAL);
     case CLASS_NUMERIC: return set_cell(kind, is_decimal_field(f), CELL_DECIMAL);
     case CLASS_NUMERIC_TEXT:
       if (is_decimal_field(f)) return set_cell(kind, true, CELL_TEXT);
       return integer_cell(c, f, kind);
-    case CLASS_DATE: return set_cell(kind, type == MYSQL_TYPE_DATE || type == MYSQL_TYPE_NEWDATE, CELL_DATE);
+    case CLASS_DATE:
+      return set_cell(kind, type == MYSQL_TYPE_DATE || type == MYSQL_TYPE_NEWDATE, CELL_DATE);
     case CLASS_TIME: return set_cell(kind, type == MYSQL_TYPE_TIME, CELL_TIME);
     case CLASS_TIMESTAMP: return set_cell(kind, type == MYSQL_TYPE_DATETIME, CELL_DATETIME);
     case CLASS_TIMESTAMPTZ: return set_cell(kind, type == MYSQL_TYPE_TIMESTAMP, CELL_DATETIME);
-    case CLASS_JSONB: return set_cell(kind, type == MYSQL_TYPE_JSON || is_string_field(f), CELL_TEXT);
+    case CLASS_JSONB:
+      return set_cell(kind, type == MYSQL_TYPE_JSON || is_string_field(f), CELL_TEXT);
     case CLASS_BYTES: case CLASS_GEOMETRY:
-      return set_cell(kind, (is_string_field(f) && is_binary(f)) || type == MYSQL_TYPE_BIT, CELL_BYTES);
+      return set_cell(kind, (is_string_field(f) && is_binary(f)) || type == MYSQL_TYPE_BIT,
+                      CELL_BYTES);
     default:
       return set_cell(kind, is_string_field(f) && !is_binary(f), CELL_TEXT);
   }

@@ -86,7 +86,7 @@ void wire_thread_start(void) {
 
 /* ---- waiting ---------------------------------------------------------------- */
 
-/* The wait has ended for REASON: tells the server, starts the grace period.
+/* The wait has ended, CALL->why says how: tells the server, starts the grace period.
 ** False: there is nothing to wait for any more. */
 static bool stop_call(wire_call *call) {
   call->stopped = true;
@@ -100,6 +100,8 @@ static bool stop_call(wire_call *call) {
 }
 
 void wire_stop(wire_call *call) { stop_call(call); }
+
+#ifdef LIBMARIADB
 
 /* Milliseconds that the next wait may take; 0: no bound, -1: none are left. */
 static int wait_limit(const wire_call *call) {
@@ -125,8 +127,8 @@ static bool wait_once(wire_call *call, int fd, short events) {
   const wait_scope *scope = call->stopped ? &grace : call->scope;
   int limit = wait_limit(call);
   bool timed_out = limit < 0, sliced = call->tls && (limit <= 0 || TLS_RETRY_MS < limit);
-  if (!timed_out &&
-      !wait_socket_for(scope, fd, events, sliced ? TLS_RETRY_MS : limit, &timed_out, NULL, &call->why)) {
+  if (!timed_out && !wait_socket_for(scope, fd, events, sliced ? TLS_RETRY_MS : limit, &timed_out,
+                                     NULL, &call->why)) {
     return stop_call(call);
   }
   if (!timed_out) {
@@ -138,11 +140,10 @@ static bool wait_once(wire_call *call, int fd, short events) {
     call->gave_up = true;
     return false;
   }
-  error_set(&call->why, ERROR_TIMEOUT, "no answer for %d ms (option timeout)", call->scope->timeout_ms);
+  error_set(&call->why, ERROR_TIMEOUT, "no answer for %d ms (option timeout)",
+            call->scope->timeout_ms);
   return stop_call(call);
 }
-
-#ifdef LIBMARIADB
 
 /* The library's wait: 1 ready (or: try again), 0 no. */
 static int wait_in_place(my_socket fd, my_bool is_read, int timeout) {
@@ -384,7 +385,8 @@ static bool set_error(const wire_call *call, int number, const char *sqlstate, c
 }
 
 bool wire_connect_error(const wire_call *call, MYSQL *handle, const char *what, tskdb_error *e) {
-  return set_error(call, (int)mysql_errno(handle), mysql_sqlstate(handle), mysql_error(handle), what, e);
+  return set_error(call, (int)mysql_errno(handle), mysql_sqlstate(handle), mysql_error(handle),
+                   what, e);
 }
 
 bool wire_error(const wire_call *call, mysql_connection *c, const char *what, tskdb_error *e) {
@@ -393,8 +395,8 @@ bool wire_error(const wire_call *call, mysql_connection *c, const char *what, ts
   return wire_connect_error(call, c->handle, what, e);
 }
 
-bool wire_statement_error(const wire_call *call, mysql_connection *c, MYSQL_STMT *s, const char *what,
-                          tskdb_error *e) {
+bool wire_statement_error(const wire_call *call, mysql_connection *c, MYSQL_STMT *s,
+                          const char *what, tskdb_error *e) {
   int number = (int)mysql_stmt_errno(s);
   if (!number) return wire_error(call, c, what, e);
   if (is_fatal(number) || (call && call->gave_up)) c->base.broken = true;
@@ -447,7 +449,8 @@ const MYSQL_FIELD *wire_fields(MYSQL_STMT *s, MYSQL_RES **owned) {
 uint64_t wire_bytes_received(const mysql_connection *c) {
   size_t bytes = 0;
   if (!c->handle->net.pvio) return c->base.bytes_received;   /* closed by the library */
-  if (mariadb_get_infov(c->handle, MARIADB_CONNECTION_BYTES_READ, &bytes)) return c->base.bytes_received;
+  if (mariadb_get_infov(c->handle, MARIADB_CONNECTION_BYTES_READ, &bytes))
+    return c->base.bytes_received;
   return bytes;
 }
 
