@@ -26,6 +26,9 @@ typedef struct options {
   option_list schemas;       /* the server's schemas */
   bool numeric_text;         /* wide numerics keep every digit as text */
   bool unsigned_text;        /* the same for 64-bit unsigned integers */
+  int sample, depth;         /* of servers without declarations; 0: the driver's default */
+  option_list columns;       /* "relation.field" that no sample shows */
+  option_list families;      /* templates of keys */
   bool pushdown;             /* false: off for the whole server */
   option_list pushdown_off;  /* globs of tables for which it is off */
   bool prefetch;

@@ -17,12 +17,13 @@
 #include <string.h>
 
 #include "federation/server.h"
+#include "vtab/buffer.h"
 #include "vtab/memory.h"
 
 /* A native statement that tskdb_query() has been used with. */
 struct described {
   struct described *next;
-  char *server, *native;
+  char *server, *native;           /* the words as a JSON array */
   catalog *catalog;                /* of one relation; retained */
 };
 
@@ -171,16 +172,37 @@ static server *directory_find(server_directory *d, const char *name, tskdb_error
   return NULL;
 }
 
-static catalog *directory_describe(server_directory *base, server *s, const char *native, tskdb_error *e) {
-  registry *r = (registry *)base;
-  catalog *c = described_find(r, s->name, native);
-  if (c) {
-    catalog_retain(c);
-    return c;
+/* Different words have different texts. */
+static void print_words(const native_text *native, buffer *out) {
+  for (int i = 0; i < native->n_words; i++) {
+    buffer_char(out, i ? ',' : '[');
+    buffer_json(out, native->words[i], strlen(native->words[i]));
   }
+  buffer_char(out, ']');
+}
+
+static catalog *describe_anew(registry *r, server *s, const native_text *native, const char *text,
+                              tskdb_error *e) {
   if (!registry_unlocked(r, "a native query", e)) return NULL;
-  c = server_describe((attached_server *)s, native, e);
-  if (c) keep_described(r, s->name, native, c);
+  catalog *c = server_describe((attached_server *)s, native, e);
+  if (c) keep_described(r, s->name, text, c);
+  return c;
+}
+
+static catalog *directory_describe(server_directory *base, server *s, const native_text *native,
+                                   tskdb_error *e) {
+  registry *r = (registry *)base;
+  buffer text = {0};
+  catalog *c = NULL;
+  print_words(native, &text);
+  if (text.failed) {
+    error_memory(e);
+  } else if ((c = described_find(r, s->name, buffer_cstr(&text))) != NULL) {
+    catalog_retain(c);
+  } else {
+    c = describe_anew(r, s, native, buffer_cstr(&text), e);
+  }
+  buffer_free(&text);
   return c;
 }
 

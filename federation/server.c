@@ -166,7 +166,10 @@ static int64_t errand_end(errand *x, const char *text, int64_t rows, const tskdb
 static discovery wanted(const attached_server *s) {
   const options *o = &s->options;
   return (discovery){.schemas = o->schemas.n ? o->schemas.items : NULL, .n_schemas = o->schemas.n,
-                     .numeric_text = o->numeric_text, .unsigned_text = o->unsigned_text};
+                     .numeric_text = o->numeric_text, .unsigned_text = o->unsigned_text,
+                     .sample = o->sample, .depth = o->depth,
+                     .columns = o->columns.items, .n_columns = o->columns.n,
+                     .families = o->families.items, .n_families = o->families.n};
 }
 
 catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *e) {
@@ -198,7 +201,7 @@ static bool is_usable_query(const catalog *c, tskdb_error *e) {
   return error_set(e, ERROR_CONFIG, "the native statement cannot be a table: %s", c->relations[0].unusable);
 }
 
-catalog *server_describe(attached_server *s, const char *native, tskdb_error *e) {
+catalog *server_describe(attached_server *s, const native_text *native, tskdb_error *e) {
   errand x;
   catalog *c = catalog_new();
   if (!c) {

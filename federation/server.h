@@ -49,7 +49,7 @@ attached_server *server_new(registry *r, const char *name, const char *url, cons
 catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *e);
 
 /* The columns of a native statement: new catalog of one usable relation, or NULL. */
-catalog *server_describe(attached_server *s, const char *native, tskdb_error *e);
+catalog *server_describe(attached_server *s, const native_text *native, tskdb_error *e);
 
 /* Runs a native statement. */
 bool server_exec(attached_server *s, const char *native, const value *parameters, int n,

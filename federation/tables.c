@@ -55,6 +55,8 @@ static void put_table(const attached_server *s, int i, const relation *r, sheet 
   sheet_text(out, relation_kind_name(r->kind));
   sheet_estimate(out, r->rows);
   sheet_estimate(out, r->bytes);
+  if (r->sampled > 0) sheet_real(out, r->sampled);
+  else sheet_null(out);
   sheet_integer(out, r->n_columns);
   put_key(r, out);
   sheet_integer(out, t->attached);
@@ -87,6 +89,9 @@ static void put_columns(const attached_server *s, int i, const relation *r, shee
     sheet_text(out, c->collation);
     sheet_estimate(out, c->distinct);
     sheet_estimate(out, c->null_fraction);
+    if (c->seen) sheet_real(out, c->present);
+    else sheet_null(out);
+    sheet_text(out, c->seen);
     sheet_end_row(out);
   }
 }
@@ -194,10 +199,10 @@ static const snapshot snapshots[] = {
   {"tskdb_servers", "CREATE TABLE x(name TEXT, url TEXT, driver TEXT, product TEXT, version TEXT,"
    " connections INTEGER, options TEXT)", 7, fill_servers},
   {"tskdb_tables", "CREATE TABLE x(server TEXT, name TEXT, schema TEXT, remote_name TEXT, kind TEXT, rows REAL,"
-   " bytes REAL, columns INTEGER, key TEXT, attached INTEGER, reason TEXT)", 11, fill_tables},
+   " bytes REAL, sampled REAL, columns INTEGER, key TEXT, attached INTEGER, reason TEXT)", 12, fill_tables},
   {"tskdb_columns", "CREATE TABLE x(server TEXT, table_name TEXT, ordinal INTEGER, name TEXT, remote_name TEXT,"
    " remote_type TEXT, class TEXT, declared TEXT, is_not_null INTEGER, key_position INTEGER, collation TEXT,"
-   " distinct_values REAL, null_fraction REAL)", 13, fill_columns},
+   " distinct_values REAL, null_fraction REAL, present REAL, seen TEXT)", 15, fill_columns},
   {"tskdb_indexes", "CREATE TABLE x(server TEXT, table_name TEXT, index_name TEXT, ordinal INTEGER,"
    " column_name TEXT, is_unique INTEGER, is_primary INTEGER, is_partial INTEGER)", 8, fill_indexes},
   {"tskdb_foreign_keys", "CREATE TABLE x(server TEXT, table_name TEXT, name TEXT, ordinal INTEGER,"

@@ -30,7 +30,7 @@
 
 /* Raised whenever a struct of the contract changes; a module that was built
 ** for another one is refused. */
-#define DRIVER_CONTRACT 1
+#define DRIVER_CONTRACT 2
 
 typedef struct driver driver;
 
@@ -47,6 +47,13 @@ typedef struct discovery {
   int n_schemas;
   bool numeric_text;           /* option numeric=text: CLASS_NUMERIC_TEXT in place of CLASS_NUMERIC, CLASS_DECIMAL */
   bool unsigned_text;          /* option unsigned=text: the same in place of CLASS_UINT64 */
+  /* for servers without declarations */
+  int sample;                  /* option sample: how many documents or keys to look at; 0: the driver's default */
+  int depth;                   /* option depth: nested documents are columns down to here; 0: the driver's default */
+  const char *const *columns;  /* option columns: "relation.field", read although no sample shows them */
+  int n_columns;
+  const char *const *families; /* option families: templates of keys, "user:<id>" */
+  int n_families;
 } discovery;
 
 /* The generic head of a driver's connection; the driver's struct begins with it. */
@@ -75,6 +82,8 @@ struct driver {
   int n_pushdown;
   int max_list;                        /* longest IN list that compile() can send */
   bool text_has_nul;                   /* text values may contain NUL bytes */
+  int max_words;                       /* of a native statement that is a table */
+  const char *native_usage;            /* those words, for messages: "'native SELECT'" */
 
   /* Connects and pins the session (SEMANTICS: sessions): new, or NULL. */
   connection *(*open)(const endpoint *at, const wait_scope *w, tskdb_error *e);
@@ -100,10 +109,11 @@ struct driver {
   ** relations. A relation that cannot be used is listed with its reason. */
   bool (*discover)(connection *c, const discovery *want, const wait_scope *w, catalog *out, tskdb_error *e);
 
-  /* The columns of a native statement that returns rows, by the server's own
-  ** description, without running it: adds one RELATION_QUERY to OUT. */
-  bool (*describe)(connection *c, const char *native, const discovery *want, const wait_scope *w,
-                   catalog *out, tskdb_error *e);
+  /* The columns of a native statement that returns rows, of 1 to max_words
+  ** words, by the server's own description, without running it where that is
+  ** possible: adds one RELATION_QUERY to OUT. */
+  bool (*describe)(connection *c, const native_text *native, const discovery *want,
+                   const wait_scope *w, catalog *out, tskdb_error *e);
 
   /* Q to the server's language, in A. OUT points into A and Q. Never blocks,
   ** needs no connection. False only without memory or on an internal error. */

@@ -37,10 +37,11 @@ int table_fail(table *t, tskdb_error *e) {
 
 /* ---- arguments --------------------------------------------------------- */
 
-/* What stands in the parentheses of CREATE VIRTUAL TABLE. */
+/* What stands in the parentheses of CREATE VIRTUAL TABLE: a server, words,
+** and options, which are name=value without quotes around it. */
 typedef struct arguments {
   const char *server;
-  const char *what;        /* remote table, or native statement */
+  native_text what;        /* remote table, or native statement */
   bool pushdown;
 } arguments;
 
@@ -59,23 +60,37 @@ static char *dequoted(const char *raw, arena *a) {
   return out;
 }
 
+static bool is_option(const char *raw) {
+  return !strchr("'\"`[", raw[0]) && strchr(raw, '=');
+}
+
+static bool read_option(const char *option, arguments *out, tskdb_error *e) {
+  bool off = sqlite3_stricmp(option, "pushdown=off") == 0;
+  if (!off && sqlite3_stricmp(option, "pushdown=on") != 0) {
+    return error_set(e, ERROR_CONFIG,
+                     "unknown table option \"%s\"; valid is pushdown=on or pushdown=off", option);
+  }
+  out->pushdown = !off;
+  return true;
+}
+
 static bool read_arguments(int argc, const char *const *argv, const char *usage, arena *a,
                            arguments *out, tskdb_error *e) {
   enum { FIRST = 3 };      /* module, schema and table name come before */
-  *out = (arguments){.pushdown = true};
-  if (argc < FIRST + 2) return error_set(e, ERROR_CONFIG, "usage: %s", usage);
-  out->server = dequoted(argv[FIRST], a);
-  out->what = dequoted(argv[FIRST + 1], a);
-  for (int i = FIRST + 2; i < argc; i++) {
-    const char *option = dequoted(argv[i], a);
-    if (!option) break;
-    bool off = sqlite3_stricmp(option, "pushdown=off") == 0;
-    if (!off && sqlite3_stricmp(option, "pushdown=on") != 0) {
-      return error_set(e, ERROR_CONFIG, "unknown table option \"%s\"; valid is pushdown=on or pushdown=off", option);
+  const char **words = arena_alloc(a, (size_t)argc * sizeof(*words));
+  *out = (arguments){.pushdown = true, .what.words = words};
+  if (!words) return error_memory(e);
+  for (int i = FIRST; i < argc; i++) {
+    if (is_option(argv[i])) {
+      if (!read_option(argv[i], out, e)) return false;
+    } else if (!out->server) {
+      out->server = dequoted(argv[i], a);
+    } else {
+      words[out->what.n_words++] = dequoted(argv[i], a);
     }
-    out->pushdown = !off;
   }
-  return a->failed ? error_memory(e) : true;
+  if (a->failed) return error_memory(e);
+  return out->what.n_words > 0 || error_set(e, ERROR_CONFIG, "usage: %s", usage);
 }
 
 /* ---- a table's life ---------------------------------------------------- */
@@ -137,25 +152,33 @@ static table *table_new(sqlite3 *db, server *s, catalog *c, const relation *r, b
 static table *connect_relation(sqlite3 *db, server_directory *d, const arguments *a, tskdb_error *e) {
   server *s = d->find(d, a->server, e);
   if (!s) return NULL;
-  const relation *r = catalog_find(s->catalog, a->what);
-  if (!r) {
-    error_set(e, ERROR_CONFIG, "no table \"%s\"; tskdb_tables lists what there is, tskdb_refresh('%s') looks again",
-              a->what, s->name);
-    error_server(e, s->name);
-    return NULL;
+  const char *name = a->what.words[0];
+  const relation *r = catalog_find(s->catalog, name);
+  if (a->what.n_words > 1) {
+    error_set(e, ERROR_CONFIG, "one remote table is expected, not %d", a->what.n_words);
+  } else if (!r) {
+    error_set(e, ERROR_CONFIG,
+              "no table \"%s\"; tskdb_tables lists what there is, tskdb_refresh('%s') looks again",
+              name, s->name);
+  } else if (r->unusable) {
+    error_set(e, ERROR_CONFIG, "table \"%s\" cannot be used: %s", name, r->unusable);
+  } else {
+    return table_new(db, s, s->catalog, r, a->pushdown, e);
   }
-  if (r->unusable) {
-    error_set(e, ERROR_CONFIG, "table \"%s\" cannot be used: %s", a->what, r->unusable);
-    error_server(e, s->name);
-    return NULL;
-  }
-  return table_new(db, s, s->catalog, r, a->pushdown, e);
+  error_server(e, s->name);
+  return NULL;
 }
 
 static table *connect_query(sqlite3 *db, server_directory *d, const arguments *a, tskdb_error *e) {
   server *s = d->find(d, a->server, e);
   if (!s) return NULL;
-  catalog *described = d->describe(d, s, a->what, e);
+  catalog *described = NULL;
+  if (a->what.n_words > s->driver->max_words) {
+    error_set(e, ERROR_CONFIG, "usage: tskdb_query(%s, %s [, pushdown=off])", s->name,
+              s->driver->native_usage);
+  } else {
+    described = d->describe(d, s, &a->what, e);
+  }
   if (!described) {
     error_server(e, s->name);
     return NULL;

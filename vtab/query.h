@@ -62,6 +62,7 @@ typedef struct query {
 /* A compiled query: what goes over the wire. */
 typedef struct request {
   const char *text;        /* the server's language; printable, holds no value of the user's */
+  const void *compiled;    /* the driver's own form where text is not what it sends; NULL elsewhere */
   const value *parameters; /* in the order of the placeholders, borrowed from the query */
   int n_parameters;
   const query *query;      /* borrowed: the driver looks up its columns' types here */

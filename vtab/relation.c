@@ -135,6 +135,12 @@ void *catalog_grow(catalog *c, void *array, int *n, size_t size) {
   return elements + count * size;
 }
 
+native_text catalog_native(catalog *c, const native_text *t) {
+  const char **words = arena_alloc(&c->arena, (size_t)(t->n_words + 1) * sizeof *words);
+  for (int i = 0; words && i < t->n_words; i++) words[i] = arena_strdup(&c->arena, t->words[i]);
+  return (native_text){.words = words, .n_words = c->arena.failed ? 0 : t->n_words};
+}
+
 /*
 ** Names of relations
 */
@@ -444,6 +450,7 @@ void relation_declare(const relation *r, struct buffer *out) {
     buffer_quoted(out, r->columns[i].name, '"');
     buffer_char(out, ' ');
     buffer_text(out, r->columns[i].declared);
+    if (r->columns[i].flags & COLUMN_HIDDEN) buffer_text(out, " HIDDEN");
   }
   if (r->n_key > 1) {
     declare_hidden_key(r, hidden, sizeof hidden);

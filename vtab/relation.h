@@ -27,6 +27,7 @@ enum {
   COLUMN_HAS_DEFAULT= 1 << 4, /* an omitted value is filled in by the server (also identity, serial) */
   COLUMN_ASCII      = 1 << 5, /* text in a one-byte or ASCII character set: a constant beyond it cannot be bound */
   COLUMN_NO_RANGE   = 1 << 6, /* values exist that do not order as SQLite orders their text */
+  COLUMN_HIDDEN     = 1 << 7, /* not in SELECT *: the whole document beside its fields */
 };
 
 typedef struct column {
@@ -40,6 +41,9 @@ typedef struct column {
   uint32_t type_detail;      /* the driver's own: typmod, character set, element type … */
   double null_fraction;      /* 0..1, -1 unknown */
   double distinct;           /* how many distinct values, -1 unknown */
+  /* of a server without declarations, where columns come from a sample */
+  double present;            /* in how many of relation.sampled it was; 0 with seen NULL: not sampled */
+  const char *seen;          /* the types seen, for people: "int32 940, string 60"; NULL: declared */
   /* filled in by catalog_finish() */
   const char *name;          /* SQLite's: unique without regard to case */
   const char *declared;      /* type in the declaration: has the class's affinity */
@@ -67,11 +71,18 @@ typedef enum relation_kind {
   RELATION_FOREIGN, RELATION_QUERY       /* the rows of a native statement */
 } relation_kind;
 
+/* A native statement as its words: one for SQL servers; a collection and a
+** pipeline; a command and its arguments. */
+typedef struct native_text {
+  const char *const *words;
+  int n_words;
+} native_text;
+
 typedef struct relation {
   /* filled in by the driver */
   const char *remote_schema;   /* may be NULL */
   const char *remote_name;
-  const char *remote_query;    /* RELATION_QUERY: the native text */
+  native_text native;          /* RELATION_QUERY: the statement, in the catalog's arena */
   uint32_t remote_id;          /* the driver's own: an oid */
   bool plain;                  /* its bare name is what a native user would write (search_path, the URL's database) */
   relation_kind kind;
@@ -83,6 +94,7 @@ typedef struct relation {
   int n_foreign_keys;
   double rows;                 /* the server's estimate, -1 unknown */
   double bytes;                /* on the server's disk, -1 unknown */
+  double sampled;              /* how many rows the columns were inferred from; 0: they are declared */
   const char *unusable;        /* why it cannot be a table, NULL if it can */
   /* filled in by catalog_finish() */
   const char *name;            /* SQLite's: remote_name, or "schema.name" */
@@ -110,6 +122,9 @@ void catalog_release(catalog *c);           /* NULL is a no-op; any thread */
 ** in the arena and returns it zeroed; *array and *n are updated (the array may
 ** move).  NULL without memory. */
 void *catalog_grow(catalog *c, void *array, int *n, size_t size);
+
+/* A copy of T in the arena of C, for relation.native. n_words is 0 without memory. */
+native_text catalog_native(catalog *c, const native_text *t);
 
 /* Names, declarations and identities, once the driver is done; the rules are
 ** in relation.c.  False without memory. */

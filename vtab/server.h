@@ -57,7 +57,8 @@ typedef struct server_directory {
   /* The described columns of a native statement, kept for the life of the
   ** directory so that xConnect makes no second round trip: retained catalog
   ** of one relation, or NULL. */
-  catalog *(*describe)(struct server_directory *d, server *s, const char *native, tskdb_error *e);
+  catalog *(*describe)(struct server_directory *d, server *s, const native_text *native,
+                       tskdb_error *e);
   /* Counted: each module that is registered holds it. */
   void (*retain)(struct server_directory *d);
   void (*unref)(struct server_directory *d);

@@ -40,7 +40,7 @@ static void print_column(printer *p, const query_expr *x) {
 void sql_text_relation(buffer *out, const relation *r, char quote) {
   if (r->kind == RELATION_QUERY) {
     /* The line break keeps a trailing comment of the user's from swallowing the parenthesis. */
-    buffer_printf(out, "(%s\n) ", r->remote_query);
+    buffer_printf(out, "(%s\n) ", r->native.words[0]);
     buffer_quoted(out, "q", quote);
     return;
   }

@@ -160,7 +160,7 @@ static inline const char *rows_of(connection *c, const char *native) {
   tskdb_error e = {0};
   asked a;
   catalog *k = catalog_new();
-  mysql->describe(c, native, &plain, &patient, k, &e);
+  mysql->describe(c, &(native_text){&native, 1}, &plain, &patient, k, &e);
   assert_no_error(&e, native);
   ask(&a, &k->relations[0]);
   compile(&a, c);

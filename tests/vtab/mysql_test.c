@@ -550,7 +550,7 @@ START_TEST(describe_refuses_what_is_no_table) {
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     tskdb_error e = {0};
     catalog *k = catalog_new();
-    ck_assert(!mysql->describe(c, bad[i], &plain, &patient, k, &e));
+    ck_assert(!mysql->describe(c, &(native_text){&bad[i], 1}, &plain, &patient, k, &e));
     ck_assert(error_is_set(&e));
     catalog_release(k);
   }
@@ -645,11 +645,10 @@ START_TEST(early_close_of_an_endless_scan_stops_the_server) {
   asked a;
   batch b;
   catalog *k = catalog_new();
-  ck_assert(mysql->describe(
-    c,
+  const char *endless =
     "SELECT x.a FROM (SELECT 1 a UNION ALL SELECT 2) x, information_schema.collations y, "
-    "information_schema.collations z, information_schema.collations w",
-    &plain, &patient, k, &e));
+    "information_schema.collations z, information_schema.collations w";
+  ck_assert(mysql->describe(c, &(native_text){&endless, 1}, &plain, &patient, k, &e));
   ask(&a, &k->relations[0]);
   compile(&a, c);
   for (int i = 0; i < 3; i++) {

@@ -389,12 +389,12 @@ bool mysql_driver_discover(connection *base, const discovery *want, const wait_s
   return ok;
 }
 
-static bool describe_fields(catalog *out, const char *native, const discovery *want,
+static bool describe_fields(catalog *out, const native_text *native, const discovery *want,
                             const MYSQL_FIELD *fields, int n, tskdb_error *e) {
   relation *r = catalog_grow(out, &out->relations, &out->n_relations, sizeof(*r));
   if (!r) return error_memory(e);
   r->kind = RELATION_QUERY;
-  r->remote_query = arena_strdup(&out->arena, native);
+  r->native = catalog_native(out, native);
   r->remote_name = "query";
   r->rows = r->bytes = -1;
   for (int i = 0; i < n; i++) {
@@ -409,14 +409,14 @@ static bool describe_fields(catalog *out, const char *native, const discovery *w
 
 /* The statement is only prepared, and as it will be used: as a table in FROM,
 ** so that what cannot be one is refused here. */
-bool mysql_driver_describe(connection *base, const char *native, const discovery *want,
+bool mysql_driver_describe(connection *base, const native_text *native, const discovery *want,
                            const wait_scope *w, catalog *out, tskdb_error *e) {
   mysql_connection *c = (mysql_connection *)base;
   wire_call call;
   buffer text = {0};
   bool ok = false;
   introduce(c, out);
-  buffer_printf(&text, "SELECT * FROM (%s\n) `q`", native);
+  buffer_printf(&text, "SELECT * FROM (%s\n) `q`", native->words[0]);
   MYSQL_STMT *s = text.failed ? NULL : mysql_stmt_init(c->handle);
   if (!s) {
     buffer_free(&text);

@@ -209,7 +209,7 @@ bool types_cell(const column *c, const MYSQL_FIELD *f, cell_kind *kind);
 
 bool mysql_driver_discover(connection *c, const discovery *want, const wait_scope *w, catalog *out,
                            tskdb_error *e);
-bool mysql_driver_describe(connection *c, const char *native, const discovery *want,
+bool mysql_driver_describe(connection *c, const native_text *native, const discovery *want,
                            const wait_scope *w, catalog *out, tskdb_error *e);
 
 enum { MYSQL_PUSHDOWN_ROWS = 36 };

@@ -343,17 +343,18 @@ static const char *trimmed(const char *native, arena *a) {
   return arena_strndup(a, native, n);
 }
 
-bool postgres_describe(connection *base, const char *native, const discovery *want, const wait_scope *w,
-                       catalog *out, tskdb_error *e) {
+bool postgres_describe(connection *base, const native_text *native, const discovery *want,
+                       const wait_scope *w, catalog *out, tskdb_error *e) {
   postgres_connection *c = (postgres_connection *)base;
-  PGresult *described = describe(c, native, w, e);
+  PGresult *described = describe(c, native->words[0], w, e);
   PGresult *types = described ? resolve_types(c, described, w, e) : NULL;
   relation *t = types ? catalog_grow(out, &out->relations, &out->n_relations, sizeof(*t)) : NULL;
   bool ok = t && PQntuples(types) == PQnfields(described);
   if (ok) {
     read_server(out, c->pg);
     *t = (relation){.kind = RELATION_QUERY, .remote_name = "query", .plain = true, .rows = -1, .bytes = -1};
-    t->remote_query = trimmed(native, &out->arena);
+    const char *text = trimmed(native->words[0], &out->arena);
+    t->native = catalog_native(out, &(native_text){&text, 1});
     read_described(described, types, want, &out->arena, t);
   }
   PQclear(described);

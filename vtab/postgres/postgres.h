@@ -107,7 +107,7 @@ bool postgres_cell_bool(const PGresult *r, int row, int field);
 
 bool postgres_discover(connection *c, const discovery *want, const wait_scope *w, catalog *out,
                        tskdb_error *e);
-bool postgres_describe(connection *c, const char *native, const discovery *want, const wait_scope *w,
+bool postgres_describe(connection *c, const native_text *native, const discovery *want, const wait_scope *w,
                        catalog *out, tskdb_error *e);
 
 /* ---- types.c ------------------------------------------------------------ */
