@@ -123,9 +123,11 @@ def main():
     for function, name, arguments in _cases:
         if wanted and not any(w in name for w in wanted):
             continue
+        start = time.monotonic()
         try:
             function(*arguments)
-            print(f"ok - {name}", flush=True)
+            took = time.monotonic() - start
+            print(f"ok - {name}" + (f" # {took:.1f} s" if took >= 1 else ""), flush=True)
         except Exception:
             failed += 1
             print(f"not ok - {name}", flush=True)

@@ -25,6 +25,7 @@ SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
+	%reldir%/vtab/scan.test \
 	%reldir%/federation/attach.test \
 	%reldir%/differential/differential.test
 

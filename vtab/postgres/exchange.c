@@ -170,9 +170,12 @@ static void note_state(const PGresult *r, char *sqlstate) {
   if (sqlstate) strncpy(sqlstate, state ? state : "", 5);
 }
 
-/* Reads away what has arrived. True: the answer has ended. */
+/* Reads away what has arrived. True: the answer has ended.  The socket is read
+** only when libpq has no whole row left: each read moves all that is buffered,
+** and a fast server would fill the buffer faster than rows are taken out. */
 static bool drain_arrived(postgres_connection *c, int limit, char *sqlstate) {
-  for (int i = 0; i < limit && PQconsumeInput(c->pg) && !PQisBusy(c->pg); i++) {
+  for (int i = 0; i < limit; i++) {
+    if (PQisBusy(c->pg) && (!PQconsumeInput(c->pg) || PQisBusy(c->pg))) return false;
     PGresult *r = PQgetResult(c->pg);
     if (!r) return true;
     note_state(r, sqlstate);
