@@ -50,6 +50,10 @@ EXTRA_DIST += \
 	%reldir%/differential/generator.py \
 	%reldir%/differential/query.py \
 	%reldir%/differential/run.py \
+	%reldir%/differential/servers/__init__.py \
+	%reldir%/differential/servers/mysql.py \
+	%reldir%/differential/servers/postgres.py \
+	%reldir%/differential/servers/server.py \
 	%reldir%/differential/shrink.py \
 	%reldir%/differential/traps.py \
 	%reldir%/host.py \

@@ -103,13 +103,13 @@ def disagreement(select, expected, got, unlimited):
 class Comparison:
     """DB: a connection with the extension, the twins and both attachments of each server."""
 
-    def __init__(self, db, schemas):
-        """SCHEMAS: way -> {server: schema}."""
+    def __init__(self, db, ways):
+        """WAYS: way -> the function that names its relations."""
         self.db = db
-        self.schemas = schemas
+        self.ways = ways
 
     def style(self, way, bound=False):
-        return Style(self.schemas[way], bound)
+        return Style(self.ways[way], bound)
 
     def answer(self, select, way, bound=False, run=0, limited=True):
         style = self.style(way, bound)
@@ -137,7 +137,7 @@ class Comparison:
         def unlimited():
             return self.answer(select, NATIVE, bound, run, limited=False).rows
 
-        for way in self.schemas:
+        for way in self.ways:
             if way == NATIVE:
                 continue
             got = self.answer(select, way, bound, run)

@@ -75,7 +75,7 @@ class Conditions:
         fields = [Field(alias, c.name, c) for c in table.columns]
         if table.key == ("id",) and self.chance(0.3):
             fields.append(Field(alias, "rowid", table.column("id")))
-        return Source(server, table.sql_name, alias, local), fields
+        return Source(server, table.name, alias, local), fields
 
     def field(self, fields, wanted=lambda column: True):
         found = [f for f in fields if f.column is None or wanted(f.column)]

@@ -6,7 +6,7 @@ at least one row, NULLs are everywhere, and which values meet in a row depends o
 
 The twin is declared with the types that tskdb declares, read from the virtual table itself.
 """
-from traps import BY_NAME, MYSQL, POSTGRES
+from traps import BY_NAME
 
 NULL_SHARE = 0.12
 
@@ -31,11 +31,6 @@ class Table:
         self.indexes = indexes
         self.rows = []              # lists of (literal, value)
 
-    @property
-    def sql_name(self):
-        """The name in SQLite: its schema is not the one that a bare name means."""
-        return f"differential.{self.name}"
-
     def column(self, name):
         return next(c for c in self.columns if c.name == name)
 
@@ -54,19 +49,6 @@ LAYOUT = {
                "inet", "smallint"]),
     "bag": ((), 24, ("b_int",), ["int", "bool", "varchar", "bytes", "date", "decimal", "double"]),
 }
-SETUP = {
-    POSTGRES: ["DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
-               "CREATE TYPE differential.differential_mood AS ENUM ({enum})",
-               "CREATE COLLATION differential.differential_folding"
-               " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"],
-    MYSQL: ["DROP DATABASE IF EXISTS differential", "CREATE DATABASE differential"],
-}
-# Zero dates and the like are stored whatever the session's modes are.
-INSERT = {POSTGRES: "INSERT INTO differential.{table} VALUES {rows}",
-          MYSQL: "SET STATEMENT sql_mode = '' FOR INSERT INTO differential.{table} VALUES {rows}"}
-QUOTE = {POSTGRES: '"', MYSQL: "`"}
-
-
 def column_name(table, kind):
     return f"{table[0]}_{kind.replace(' ', '_')}"
 
@@ -80,7 +62,7 @@ def key_columns(key):
     return columns
 
 
-def key_values(name, n, rng):
+def key_values(name, n):
     """Different also for a collation that folds and pads. A composite key repeats each part."""
     if name == "id":
         values = list(range(-3, n - 3))
@@ -93,23 +75,22 @@ def key_values(name, n, rng):
     return [(f"'{t}'", t) for t in (f"{'aBcDéß5'[i % 7]}{i}" for i in range(n))]
 
 
-def fill_column(column, n, server, rng):
-    pool = column.kind.pool(server)
-    cells = [pool[i % len(pool)] for i in range(n)]
-    rng.shuffle(cells)
+def fill_column(cells, n, rng):
+    pool = [cells[i % len(cells)] for i in range(n)]
+    rng.shuffle(pool)
     # A value that would stand nowhere else is not overwritten by NULL.
-    return [("NULL", None) if i >= len(pool) and rng.random() < 0.5 or rng.random() < NULL_SHARE / 4
-            else cell for i, cell in enumerate(cells)]
+    return [("NULL", None) if i >= len(cells) and rng.random() < 0.5 or rng.random() < NULL_SHARE / 4
+            else cell for i, cell in enumerate(pool)]
 
 
-def make_tables(server, rng):
-    """The relations of SERVER with their rows."""
+def make_tables(server, layout, rng):
+    """The relations of LAYOUT with their rows, as far as SERVER has their kinds."""
     tables = []
-    for name, (key, n, indexes, kinds) in LAYOUT.items():
+    for name, (key, n, indexes, kinds) in layout.items():
         columns = key_columns(key) + [Column(column_name(name, k), BY_NAME[k]) for k in kinds
-                                      if server in BY_NAME[k].types]
+                                      if k in server.types]
         table = Table(name, columns, key, n, indexes=indexes)
-        cells = [key_values(c.name, n, rng) if c.name in key else fill_column(c, n, server, rng)
+        cells = [key_values(c.name, n) if c.name in key else fill_column(server.cells(c.kind), n, rng)
                  for c in columns]
         table.rows = [list(row) for row in zip(*cells)]
         if not key:
@@ -121,68 +102,42 @@ def make_tables(server, rng):
     view = Table("shown", shown, view_of=bag)
     view.rows = bag.rows
     tables.append(view)
-    for table in tables:
-        for i, column in enumerate(table.columns):
-            column.values = [row[i][1] for row in table.rows]
+    note_values(tables)
     return tables
 
 
-def typed(server, column):
-    spelled = column.kind.types[server]
-    for own in ("differential_mood", "differential_folding"):
-        spelled = spelled.replace(own, "differential." + own)
-    # The first TIMESTAMP of a MariaDB table would get defaults of its own.
-    return spelled + (" NULL" if column.nullable else " NOT NULL")
-
-
-def statements(server, tables):
-    """The native statements that make and fill them."""
-    q = QUOTE[server]
-    enum = ", ".join(literal for literal, _ in BY_NAME["enum"].values)
-    made = [text.format(enum=enum) for text in SETUP[server]]
+def note_values(tables):
     for table in tables:
-        if table.view_of:
-            pairs = zip(table.view_of.columns, table.columns)
-            shown = ", ".join(f"{q}{a.name}{q} AS {q}{b.name}{q}" for a, b in pairs)
-            made.append(f"CREATE VIEW differential.{table.name} AS"
-                        f" SELECT {shown} FROM differential.{table.view_of.name}")
-            continue
-        parts = [f"{q}{c.name}{q} {typed(server, c)}" for c in table.columns]
-        if table.key:
-            parts.append(f"PRIMARY KEY ({', '.join(table.key)})")
-        made.append(f"CREATE TABLE differential.{table.name} ({', '.join(parts)})")
-        rows = ", ".join("(" + ", ".join(literal for literal, _ in row) + ")" for row in table.rows)
-        made.append(INSERT[server].format(table=table.name, rows=rows))
-        names = [c.name for c in table.columns]
-        made += [f"CREATE INDEX {name}_index ON differential.{table.name} ({name})"
-                 for name in table.indexes if name in names]
-    # Statistics, so that plans are those of a table in use.
-    made += [("ANALYZE " if server == POSTGRES else "ANALYZE TABLE ") + f"differential.{t.name}"
-             for t in tables if not t.view_of]
-    return made
+        for i, column in enumerate(table.columns):
+            column.values = [row[i][1] for row in table.rows]
 
 
-def declared_types(db, schema, table):
+def declared_types(db, schema, relation):
     """Column -> declared type, hidden columns left out."""
-    found = db.execute(f"SELECT name, type FROM {schema}.pragma_table_xinfo('{table}', '{schema}')"
+    found = db.execute(f"SELECT name, type FROM {schema}.pragma_table_xinfo('{relation}', '{schema}')"
                        " WHERE hidden <> 1").fetchall()
     return dict(found)
 
 
-def make_twin(db, schema, tables, types):
-    """Native tables in SCHEMA; TYPES: table name -> {column: declared type}. An integer key is
-    the rowid, as it is of the virtual table."""
+def fill_twin(db, relation, table, rows):
+    """ROWS instead of those that are there. An integer key is the rowid, as it is of the virtual table."""
+    names = ", ".join(f'"{c.name}"' for c in table.columns)
+    marks = ", ".join("?" * len(table.columns))
+    at = [c.name for c in table.columns].index("id") if table.key == ("id",) else None
+    db.execute(f"DELETE FROM {relation}")
+    for number, row in enumerate(rows):
+        values = [value for _, value in row]
+        rowid = number if at is None else values[at]
+        db.execute(f"INSERT INTO {relation} (rowid, {names}) VALUES (?, {marks})", [rowid] + values)
+
+
+def make_twin(db, server, tables, types):
+    """Native tables twin."<server>.<table>"; TYPES: table name -> {column: declared type}."""
     for table in tables:
+        relation = f'twin."{server.name}.{table.name}"'
         declared = ", ".join(f'"{c.name}" {types[table.name][c.name]}' for c in table.columns)
-        db.execute(f'CREATE TABLE {schema}."{table.sql_name}" ({declared})')
-        names = ", ".join(f'"{c.name}"' for c in table.columns)
-        marks = ", ".join("?" * len(table.columns))
-        at = [c.name for c in table.columns].index("id") if table.key == ("id",) else None
-        for number, row in enumerate(table.rows):
-            values = [value for _, value in row]
-            rowid = number if at is None else values[at]
-            db.execute(f'INSERT INTO {schema}."{table.sql_name}" (rowid, {names})'
-                       f" VALUES (?, {marks})", [rowid] + values)
+        db.execute(f"CREATE TABLE {relation} ({declared})")
+        fill_twin(db, relation, table, table.rows)
 
 
 # What a class's affinity comes to; for the generator's own tests, where no server is.

@@ -1,8 +1,8 @@
-"""query.py - SELECT statements as trees that can be printed for several schemas and made smaller.
+"""query.py - SELECT statements as trees that can be printed for several ways and made smaller.
 
 A Node is a template with parts; printing fills it in.  A Constant prints as a literal or, in a
 prepared statement, as a parameter with several values, one a run.  A Select is printed once for
-the native twin and once for each way through tskdb: only the schemas' names differ.
+the native twin and once for each way through tskdb: only the names of the relations differ.
 
 Every tree can say what is simpler(): copies of itself with one thing less, for shrink.py.
 """
@@ -11,11 +11,11 @@ import math
 
 
 class Style:
-    """How a statement is printed: SCHEMAS maps a source's server to a schema; BOUND: constants
-    are parameters, collected in `constants`."""
+    """How a statement is printed.  RELATIONS: a function of server and table that gives the name
+    of the relation; BOUND: constants are parameters, collected in `constants`."""
 
-    def __init__(self, schemas, bound=False):
-        self.schemas = schemas
+    def __init__(self, relations, bound=False):
+        self.relations = relations
         self.bound = bound
         self.constants = []
 
@@ -125,9 +125,13 @@ class Node:
                 yield self.with_part(i, less)
 
 
+def twin(server, table):
+    """The native twin of a relation."""
+    return f'twin."{server}.{table}"'
+
+
 class Source:
-    """A table of SERVER ("postgres", "mysql" or "native") under ALIAS. LOCAL: printed from the
-    twin in every style."""
+    """A table of the server of that name under ALIAS. LOCAL: printed from the twin in every style."""
 
     def __init__(self, server, table, alias, local=False):
         self.server = server
@@ -136,8 +140,8 @@ class Source:
         self.local = local
 
     def text(self, style):
-        schema = f"{self.server}_twin" if self.local else style.schemas[self.server]
-        return f'{schema}."{self.table}" AS {self.alias}'
+        relation = (twin if self.local else style.relations)(self.server, self.table)
+        return f"{relation} AS {self.alias}"
 
     def parts(self):
         return []

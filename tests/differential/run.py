@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """run.py - the answer is SQLite's: random SELECTs on a server and on a native twin of its rows.
 
-  run.py --server postgres|mysql [--seed N] [--count N] [--seconds N]
+  run.py --server NAME [--seed N] [--count N] [--seconds N]
   run.py --server … --seed N --case N [--show]   one case again, with its plan
   run.py --native …                              the generator alone, without any server
   run.py … --table                               which pushdown rows were exercised
@@ -22,10 +22,10 @@ import host
 from comparison import LOCAL, NATIVE, PUSHED, Comparison, GaveUp, has_parameters
 from coverage import Coverage
 from generator import Generator
+from query import twin
+from servers import SERVERS
 from shrink import report, shrink
-from traps import MYSQL, POSTGRES
 
-SERVERS = (POSTGRES, MYSQL)
 BOUND_SHARE = 0.4
 RUNS = 3                # of a prepared statement, each with values of its own
 PLAN_SHARE = 0.5        # of the statements have their plans counted
@@ -33,7 +33,7 @@ PLAN_SHARE = 0.5        # of the statements have their plans counted
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--server", choices=SERVERS, default=POSTGRES)
+    parser.add_argument("--server", choices=list(SERVERS), default="postgres")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000, help="cases")
     parser.add_argument("--seconds", type=float, default=60, help="stop after this time")
@@ -53,40 +53,41 @@ def connect(native):
 
 
 def attach(db, server, tables):
-    """Loads SERVER and attaches it with pushdown on and off, as <server>_on and <server>_off."""
-    host.attach(db, "setup", server, tables=[])
-    host.native(db, "setup", *dataset.statements(server, tables))
+    """Fills SERVER and attaches it with pushdown on and off, as <server>_on and <server>_off."""
+    host.attach(db, "setup", server.name, tables=[])
+    host.native(db, "setup", *server.make(tables))
     db.execute("SELECT tskdb_detach('setup')").fetchone()
-    host.attach(db, f"{server}_on", server, schemas=["differential"])
-    host.attach(db, f"{server}_off", server, schemas=["differential"], pushdown=False)
-    return {t.name: dataset.declared_types(db, f"{server}_on", t.sql_name) for t in tables}
+    host.attach(db, f"{server.name}_on", server.name, **server.options)
+    host.attach(db, f"{server.name}_off", server.name, **server.options, pushdown=False)
+    return {t.name: dataset.declared_types(db, f"{server.name}_on", server.sql_name(t.name))
+            for t in tables}
+
+
+def relations(suffix):
+    return lambda server, table: f'{server}_{suffix}."{SERVERS[server].sql_name(table)}"'
 
 
 def prepare(db, options):
     """The tables by server, and the comparison over them."""
-    schemas = {NATIVE: {}} if options.native else {NATIVE: {}, PUSHED: {}, LOCAL: {}}
     tables = {}
-    for server in SERVERS:
-        if server != options.server and (options.native or host.SERVERS[server] not in os.environ):
+    db.execute("ATTACH ':memory:' AS twin")
+    for name, server in SERVERS.items():
+        if name != options.server and (options.native or host.SERVERS[name] not in os.environ):
             continue
-        made = dataset.make_tables(server, random.Random(f"{options.seed}:{server}"))
-        db.execute(f"ATTACH ':memory:' AS {server}_twin")
+        made = server.tables(random.Random(f"{options.seed}:{name}"))
         types = dataset.presumed_types(made) if options.native else attach(db, server, made)
-        dataset.make_twin(db, f"{server}_twin", made, types)
-        tables[server] = made
-        for way, suffix in ((NATIVE, "twin"), (PUSHED, "on"), (LOCAL, "off")):
-            if way in schemas:
-                schemas[way][server] = f"{server}_{suffix}"
-    return tables, Comparison(db, schemas)
+        dataset.make_twin(db, server, made, types)
+        tables[name] = made
+    remote = {} if options.native else {PUSHED: relations("on"), LOCAL: relations("off")}
+    return tables, Comparison(db, {NATIVE: twin, **remote})
 
 
 def whole_size(select, tables):
     """How many rows the statement's first table has."""
     source = getattr(select, "sources", [(None, None, None)])[0][1]
-    for some in tables.values():
-        for table in some:
-            if table.sql_name == getattr(source, "table", None):
-                return len(table.rows)
+    for table in tables.get(getattr(source, "server", None), ()):
+        if table.name == source.table:
+            return len(table.rows)
     return 10**9
 
 
@@ -105,7 +106,7 @@ def run_case(number, options, tables, comparison, coverage):
         coverage.count_plan(select, comparison.plan(select))
     if options.show:
         print("#", select.text(comparison.style(PUSHED if not options.native else NATIVE)))
-        for line in comparison.plan(select, list(comparison.schemas)[-1]):
+        for line in comparison.plan(select, list(comparison.ways)[-1]):
             print("#   ", line)
     return None
 

@@ -1,0 +1,48 @@
+"""mysql.py - MySQL and MariaDB in the differential test."""
+import math
+
+from servers.server import SqlServer, quoted
+from traps import BY_NAME
+
+ZERO_DATES = ["0000-00-00", "2026-00-00", "2026-01-00"]
+OWN = {
+    "double": [("-0e0", 0.0)],
+    "date": [(quoted(t), t) for t in ZERO_DATES],
+    "time": [(quoted(t), t) for t in ("100:00:00", "-01:00:00", "838:59:59")],
+    "timestamp": [(quoted(t + " 00:00:00"), t + " 00:00:00") for t in ZERO_DATES[:2]],
+}
+LABELS = ", ".join(quoted(label) for label in BY_NAME["enum"].values)
+
+
+class Mysql(SqlServer):
+    name = "mysql"
+    quote = "`"
+    # Zero dates and the like are stored whatever the session's modes are.
+    insert = "SET STATEMENT sql_mode = '' FOR INSERT INTO {table} VALUES {rows}"
+    analyze = "ANALYZE TABLE {table}"
+    setup = ["DROP DATABASE IF EXISTS differential", "CREATE DATABASE differential"]
+    types = {
+        "bool": "tinyint(1)", "smallint": "smallint", "int": "int", "bigint": "bigint",
+        "unsigned": "bigint unsigned", "double": "double", "real": "float",
+        "decimal": "decimal(12,2)", "wide": "decimal(38,20)", "unbounded": "decimal(40,0)",
+        "year": "year", "bit": "bit(16)", "text": "text", "varchar": "varchar(300)",
+        "bytewise": "varchar(300) COLLATE utf8mb4_bin",
+        "folding": "varchar(300) COLLATE utf8mb4_unicode_520_ci",
+        "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)", "enum": f"enum({LABELS})",
+        "set": "set('a','b','c','A1')", "uuid": "uuid", "json": "json", "date": "date",
+        "time": "time(6)", "timestamp": "datetime(6)", "timestamptz": "timestamp(6)",
+        "bytes": "varbinary(300)", "padded bytes": "binary(4)",
+    }
+
+    def native(self, kind, value):
+        if kind.numeric:
+            infinite = isinstance(value, float) and math.isinf(value)
+            return None if infinite else f"b'{value:b}'" if kind.name == "bit" else str(value)
+        if isinstance(value, bytes):
+            return f"X'{value.hex()}'"
+        if kind.characters:     # whatever the settings of quotes and backslashes are
+            return f"CONVERT(X'{value.encode().hex()}' USING utf8mb4)"
+        return quoted(value)
+
+    def own(self, kind):
+        return OWN.get(kind.name, [])

@@ -1,0 +1,96 @@
+"""server.py - what the differential test has to know of a server.
+
+A server is one file beside this one with one class, and its name in __init__.py (and in
+../../host.py, for the variable that names it).  It says which kinds of traps.py it has, adds the
+values that only it can hold, and makes and fills the relations of dataset.py.
+"""
+import dataset
+from traps import BY_NAME
+
+
+class Server:
+    """NAME: as in host.SERVERS.  OPTIONS: of tskdb_attach().  TYPES: kind -> how the server calls
+    the type; a kind that is absent is one that the server has not."""
+    name = ""
+    options = {}
+    types = {}
+
+    def native(self, kind, value):
+        """VALUE, which a SQLite column of KIND holds, as fill() writes it; None if the server
+        cannot hold it."""
+        raise NotImplementedError
+
+    def own(self, kind):
+        """Further cells, (native, value in SQLite), that only this server can hold."""
+        return []
+
+    def cells(self, kind):
+        """What can stand in a column of KIND: pairs (native, value in SQLite)."""
+        pairs = [(self.native(kind, v), v) for v in kind.values]
+        return [pair for pair in pairs if pair[0] is not None] + self.own(kind)
+
+    def tables(self, rng):
+        """The relations with their rows: those of dataset.LAYOUT, unless the server's are given."""
+        return dataset.make_tables(self, dataset.LAYOUT, rng)
+
+    def sql_name(self, table):
+        """The name in SQLite."""
+        return table
+
+    def make(self, tables):
+        """Native statements (tskdb_exec) that make the relations anew and fill them."""
+        raise NotImplementedError
+
+    def refill(self, table, rows):
+        """Native statements after which TABLE, which is no view, has these rows alone."""
+        raise NotImplementedError
+
+
+class SqlServer(Server):
+    """A server that is made and filled by SQL."""
+    options = {"schemas": ["differential"]}
+    quote = '"'
+    insert = "INSERT INTO {table} VALUES {rows}"
+    analyze = "ANALYZE {table}"
+    setup = []
+
+    def sql_name(self, table):
+        # The schema is not the one that a bare name means.
+        return f"differential.{table}"
+
+    def make(self, tables):
+        labels = ", ".join(self.native(BY_NAME["enum"], v) for v in BY_NAME["enum"].values)
+        made = [text.replace("{enum}", labels) for text in self.setup]
+        for table in tables:
+            made += [self._view(table)] if table.view_of else self._table(table)
+        return made + [self.analyze.format(table=self.sql_name(t.name)) for t in tables if not t.view_of]
+
+    def refill(self, table, rows):
+        name = self.sql_name(table.name)
+        values = ", ".join("(" + ", ".join(native for native, _ in row) + ")" for row in rows)
+        return [f"DELETE FROM {name}"] + [self.insert.format(table=name, rows=values)] * bool(rows)
+
+    def _quoted(self, name):
+        return self.quote + name + self.quote
+
+    def _view(self, table):
+        shown = ", ".join(f"{self._quoted(a.name)} AS {self._quoted(b.name)}"
+                          for a, b in zip(table.view_of.columns, table.columns))
+        return (f"CREATE VIEW {self.sql_name(table.name)} AS SELECT {shown}"
+                f" FROM {self.sql_name(table.view_of.name)}")
+
+    def _table(self, table):
+        name = self.sql_name(table.name)
+        # "NULL" said: the first TIMESTAMP of a MariaDB table would get defaults of its own.
+        parts = [f"{self._quoted(c.name)} {self.types[c.kind.name]} {'NULL' if c.nullable else 'NOT NULL'}"
+                 for c in table.columns]
+        if table.key:
+            parts.append(f"PRIMARY KEY ({', '.join(table.key)})")
+        names = [c.name for c in table.columns]
+        return ([f"CREATE TABLE {name} ({', '.join(parts)})"] + self.refill(table, table.rows)[1:] +
+                [f"CREATE INDEX {column}_index ON {name} ({column})"
+                 for column in table.indexes if column in names])
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
