@@ -29,7 +29,13 @@ SCRIPT_SUITES = \
 	%reldir%/federation/attach.test \
 	%reldir%/differential/differential.test
 
+# What the suites of the drivers share.
+libfixture_la_SOURCES = \
+	%reldir%/vtab/driver_fixture.c %reldir%/vtab/driver_fixture.h \
+	%reldir%/vtab/pushdown_comparison.c %reldir%/vtab/pushdown_comparison.h
+
 if HAVE_CHECK
+check_LTLIBRARIES = libfixture.la
 check_PROGRAMS += $(C_SUITES)
 endif
 dist_check_SCRIPTS += $(SCRIPT_SUITES)
@@ -40,7 +46,7 @@ TEST_LOG_COMPILER = $$TSKDB_SCRIPT_RUNNER
 
 # Every C suite has these, unless it says otherwise.
 AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)
-LDADD = libembedded.la $(CHECK_LIBS)
+LDADD = libfixture.la libembedded.la $(CHECK_LIBS)
 
 EXTRA_DIST += \
 	%reldir%/differential/comparison.py \
@@ -59,8 +65,7 @@ EXTRA_DIST += \
 	%reldir%/host.py \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
-	%reldir%/servers.sh \
-	%reldir%/vtab/mysql_fixture.h
+	%reldir%/servers.sh
 
 # For tests/run.sh: the suites of this build.
 list-suites:

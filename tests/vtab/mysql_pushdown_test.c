@@ -9,22 +9,19 @@
 #include "config.h"
 #endif
 
-#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "tests/vtab/mysql_fixture.h"
+#include "tests/vtab/pushdown_comparison.h"
+
+extern driver_entry tskdb_driver_mysql;
 
 static connection *c;
-static sqlite3 *native;
 
-static void setup(void) {
-  c = open_url(server_url);
-  ck_assert_int_eq(sqlite3_open(":memory:", &native), SQLITE_OK);
-}
+static void setup(void) { c = open_url(server_url); }
 
-static void teardown(void) {
-  mysql->close(c, false);
-  sqlite3_close(native);
-}
+static void teardown(void) { tested->close(c, false); }
 
 /* A column, its values, and what it is compared with, as SQL literals that
 ** both sides read. */
@@ -111,289 +108,9 @@ static const struct type_case {
 
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 
-static void run(const char *sql) {
-  char *message = NULL;
-  if (sqlite3_exec(native, sql, NULL, NULL, &message) != SQLITE_OK)
-    ck_abort_msg("%s: %s", sql, message);
-}
-
-/* Copies the relation's rows (id, a) into native SQLite. */
-static void copy_native(const relation *r) {
-  char sql[200];
-  asked a;
-  batch b;
-  tskdb_error e = {0};
-  sqlite3_stmt *insert;
-  scan_status status;
-  run("DROP TABLE IF EXISTS t");
-  snprintf(sql, sizeof sql, "CREATE TABLE t(id INTEGER PRIMARY KEY, a %s)", r->columns[1].declared);
-  run(sql);
-  ask(&a, r);
-  compile(&a, c);
-  sqlite3_prepare_v2(native, "INSERT INTO t VALUES (?, ?)", -1, &insert, NULL);
-  scan *s = mysql->scan_open(c, &a.request, &patient, &e);
-  assert_no_error(&e, "scan");
-  ck_assert(batch_init(&b, 2, 1 << 16));
-  do {
-    batch_clear(&b);
-    status = mysql->scan_fetch(s, &b, &patient, &e);
-    assert_no_error(&e, "fetch");
-    for (uint32_t row = 0; row < b.n_rows; row++) {
-      size_t i = b.row_limit + row;
-      sqlite3_bind_int64(insert, 1, b.cells[row].integer);
-      switch ((storage)b.storage[i]) {
-        case STORAGE_INTEGER: sqlite3_bind_int64(insert, 2, b.cells[i].integer); break;
-        case STORAGE_REAL: sqlite3_bind_double(insert, 2, b.cells[i].real); break;
-        case STORAGE_TEXT:
-          sqlite3_bind_text(insert, 2, b.heap + b.cells[i].bytes.offset,
-                            (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
-          break;
-        case STORAGE_BLOB:
-          sqlite3_bind_blob(insert, 2, b.heap + b.cells[i].bytes.offset,
-                            (int)b.cells[i].bytes.length, SQLITE_TRANSIENT);
-          break;
-        default: sqlite3_bind_null(insert, 2);
-      }
-      ck_assert_int_eq(sqlite3_step(insert), SQLITE_DONE);
-      sqlite3_reset(insert);
-    }
-  } while (status == SCAN_ROWS);
-  mysql->scan_close(s);
-  batch_free(&b);
-  sqlite3_finalize(insert);
-  arena_free(&a.memory);
-}
-
-/* The ids that native SQLite finds, one a line; VALUE is bound to ?1. */
-static void native_rows(buffer *out, const char *sql, const value *v) {
-  sqlite3_stmt *s;
-  if (sqlite3_prepare_v2(native, sql, -1, &s, NULL) != SQLITE_OK)
-    ck_abort_msg("%s: %s", sql, sqlite3_errmsg(native));
-  if (v && sqlite3_bind_parameter_count(s)) {
-    switch (v->storage) {
-      case STORAGE_INTEGER: sqlite3_bind_int64(s, 1, v->integer); break;
-      case STORAGE_REAL: sqlite3_bind_double(s, 1, v->real); break;
-      case STORAGE_TEXT: sqlite3_bind_text(s, 1, v->bytes, (int)v->length, SQLITE_TRANSIENT); break;
-      case STORAGE_BLOB:
-        sqlite3_bind_blob(s, 1, v->length ? v->bytes : "", (int)v->length, SQLITE_TRANSIENT);
-        break;
-      default: break;
-    }
-  }
-  while (sqlite3_step(s) == SQLITE_ROW) {
-    buffer_append(out, sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
-    buffer_char(out, '\n');
-  }
-  sqlite3_finalize(s);
-}
-
-/* What the server finds with the outcome's terms. */
-static void pushed_rows(buffer *out, const relation *r, const outcome *o, const char *what) {
-  asked a;
-  tskdb_error e = {0};
-  value values[2];
-  query_expr args[2][2];
-  query_expr filter[2];
-  pushdown_row order = {.verdict = PUSH_EXACT, .text = "{c}"};
-  query_order by = {.column = {.kind = EXPR_COLUMN, .column = 0, .row = &order}};
-  ask(&a, r);
-  for (int i = 0; i < o->n_terms; i++) {
-    values[i] = o->terms[i].value;
-    args[i][0] = (query_expr){.kind = EXPR_COLUMN, .column = 1};
-    args[i][1] = (query_expr){.kind = EXPR_PARAMETER, .parameter = i};
-    filter[i] = (query_expr){.kind = EXPR_TERM,
-                             .op = o->terms[i].op,
-                             .row = o->terms[i].row,
-                             .args = args[i],
-                             .n_args = 2};
-  }
-  a.q.n_select = 1;
-  a.q.filter = filter;
-  a.q.n_filter = o->n_terms;
-  a.q.parameters = values;
-  a.q.n_parameters = o->n_terms;
-  a.q.order_by = &by;
-  a.q.n_order_by = 1;
-  compile(&a, c);
-  fetch_text(c, &a.request, out, &e);
-  if (error_is_set(&e)) ck_abort_msg("%s: %s: %s", what, a.request.text, e.text);
-  arena_free(&a.memory);
-}
-
-static bool contains_line(const char *all, const char *line, size_t length) {
-  for (const char *at = all; (at = strstr(at, "\n")) != NULL; at++) {}
-  size_t n = strlen(all);
-  for (size_t i = 0; i + length <= n; i++) {
-    if ((i == 0 || all[i - 1] == '\n') && memcmp(all + i, line, length) == 0) return true;
-  }
-  return false;
-}
-
-static void compare(const relation *r, const outcome *o, const char *sql, const value *v,
-                    const char *what) {
-  buffer mine = {0}, theirs = {0};
-  native_rows(&mine, sql, v);
-  if (o->kind == OUTCOME_TERMS) pushed_rows(&theirs, r, o, what);
-  if (o->kind == OUTCOME_TRUE) native_rows(&theirs, "SELECT id FROM t ORDER BY id", NULL);
-  if (o->verdict == PUSH_EXACT) {
-    ck_assert_msg(strcmp(buffer_cstr(&mine), buffer_cstr(&theirs)) == 0,
-                  "%s: SQLite finds %s the server %s (%s)", what, buffer_cstr(&mine),
-                  buffer_cstr(&theirs), o->n_terms ? o->terms[0].row->text : "no term");
-  }
-  for (const char *line = buffer_cstr(&mine); *line;) {
-    size_t n = (size_t)(strchr(line, '\n') - line) + 1;
-    ck_assert_msg(contains_line(buffer_cstr(&theirs), line, n), "%s: row %.*s is lost", what,
-                  (int)n - 1, line);
-    line += n;
-  }
-  buffer_free(&mine);
-  buffer_free(&theirs);
-}
-
-static const struct { query_operator op; const char *sql;
-} operators[] = {
-  {OP_EQ, "="},
-  {OP_NE, "<>"},
-  {OP_LT, "<"},
-  {OP_LE, "<="},
-  {OP_GT, ">"},
-  {OP_GE, ">="},
-  {OP_IS, "IS"},
-  {OP_IS_NOT, "IS NOT"},
-  {OP_IS_NULL, "ISNULL --"},
-  {OP_NOT_NULL, "NOTNULL --"},
-  {OP_LIKE, "LIKE"},
-  {OP_GLOB, "GLOB"},
-};
-
-static int pushed_cases;
-
-static void compare_constant(const pushdown_context *p, const relation *r, const char *literal,
-                             const value *v) {
-  arena memory = {0};
-  char sql[300], what[300];
-  for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
-    outcome o = pushdown_resolve(p, operators[i].op, &r->columns[1], COLLATION_BINARY, v, &memory);
-    snprintf(what, sizeof what, "%s %s %s", r->columns[1].remote_type, operators[i].sql, literal);
-    if (o.kind == OUTCOME_LOCAL) continue;
-    pushed_cases++;
-    snprintf(sql, sizeof sql, "SELECT id FROM t WHERE a %s ?1\nORDER BY id", operators[i].sql);
-    compare(r, &o, sql, v, what);
-  }
-  arena_free(&memory);
-}
-
-/* The constants as values, bytes in A. */
-static int constants_of(const char *literals, value *out, int max, arena *a) {
-  char sql[1200];
-  sqlite3_stmt *s;
-  snprintf(sql, sizeof sql, "SELECT %s", literals);
-  ck_assert_int_eq(sqlite3_prepare_v2(native, sql, -1, &s, NULL), SQLITE_OK);
-  ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
-  int n = sqlite3_column_count(s);
-  ck_assert_int_le(n, max);
-  for (int i = 0; i < n; i++) {
-    value v = {.storage = STORAGE_NULL};
-    size_t length = (size_t)sqlite3_column_bytes(s, i);
-    switch (sqlite3_column_type(s, i)) {
-      case SQLITE_INTEGER:
-        v = (value){.storage = STORAGE_INTEGER, .integer = sqlite3_column_int64(s, i)};
-        break;
-      case SQLITE_FLOAT:
-        v = (value){.storage = STORAGE_REAL, .real = sqlite3_column_double(s, i)};
-        break;
-      case SQLITE_TEXT:
-        v = (value){.storage = STORAGE_TEXT, .length = length,
-                    .bytes = arena_strndup(a, (const char *)sqlite3_column_text(s, i), length)};
-        break;
-      case SQLITE_BLOB: {
-        char *copy = arena_alloc(a, length + 1);
-        if (length) memcpy(copy, sqlite3_column_blob(s, i), length);
-        v = (value){.storage = STORAGE_BLOB, .bytes = copy, .length = length};
-        break;
-      }
-      default: break;
-    }
-    out[i] = v;
-  }
-  sqlite3_finalize(s);
-  return n;
-}
-
-static void compare_list(const pushdown_context *p, const relation *r, const char *literals,
-                         value *v, int n) {
-  arena memory = {0};
-  char sql[1500];
-  value list = {.storage = STORAGE_LIST, .list = v, .n_list = (size_t)n};
-  outcome o = pushdown_resolve(p, OP_IN, &r->columns[1], COLLATION_BINARY, &list, &memory);
-  snprintf(sql, sizeof sql, "SELECT id FROM t WHERE a IN (%s) ORDER BY id", literals);
-  if (o.kind != OUTCOME_LOCAL) {
-    pushed_cases++;
-    compare(r, &o, sql, NULL, sql);
-  }
-  arena_free(&memory);
-}
-
-/* ORDER BY both ways, and DISTINCT. */
-static void compare_order(const pushdown_context *p, const relation *r) {
-  static const char *const native_sql[] = {"SELECT quote(a) FROM t ORDER BY a, id",
-                                           "SELECT quote(a) FROM t ORDER BY a DESC, id"};
-  reason why;
-  tskdb_error e = {0};
-  const pushdown_row *row = pushdown_find(p, OP_ORDER, &r->columns[1], COLLATION_BINARY, &why);
-  for (int descending = 0; row && descending < 2; descending++) {
-    pushdown_row id = {.verdict = PUSH_EXACT, .text = "{c}"};
-    query_order by[2] = {
-      {.column = {.kind = EXPR_COLUMN, .column = 1, .row = row}, .descending = descending},
-      {.column = {.kind = EXPR_COLUMN, .column = 0, .row = &id}}};
-    asked a;
-    buffer mine = {0}, theirs = {0};
-    ask(&a, r);
-    a.q.n_select = 1;
-    a.q.order_by = by;
-    a.q.n_order_by = 2;
-    compile(&a, c);
-    fetch_text(c, &a.request, &theirs, &e);
-    assert_no_error(&e, a.request.text);
-    native_rows(&mine,
-                descending ? "SELECT id FROM t ORDER BY a DESC, id"
-                           : "SELECT id FROM t ORDER BY a, id",
-                NULL);
-    ck_assert_msg(strcmp(buffer_cstr(&mine), buffer_cstr(&theirs)) == 0,
-                  "%s ORDER BY %s: SQLite %s server %s", r->columns[1].remote_type,
-                  native_sql[descending], buffer_cstr(&mine), buffer_cstr(&theirs));
-    buffer_free(&mine);
-    buffer_free(&theirs);
-    arena_free(&a.memory);
-    pushed_cases++;
-  }
-  row = pushdown_find(p, OP_DISTINCT, &r->columns[1], COLLATION_BINARY, &why);
-  if (!row) return;
-  query_expr group = {.kind = EXPR_COLUMN, .column = 1, .row = row};
-  asked a;
-  buffer theirs = {0}, mine = {0};
-  ask(&a, r);
-  a.q.select++;
-  a.q.n_select = 1;
-  a.q.group_by = &group;
-  a.q.n_group_by = 1;
-  compile(&a, c);
-  fetch_text(c, &a.request, &theirs, &e);
-  assert_no_error(&e, a.request.text);
-  size_t lines = 0;
-  for (size_t i = 0; i < theirs.length; i++) lines += theirs.text[i] == '\n';
-  native_rows(&mine, "SELECT count(*) FROM (SELECT DISTINCT a FROM t)", NULL);
-  ck_assert_msg((size_t)atoi(buffer_cstr(&mine)) == lines, "%s DISTINCT: SQLite %s server %zu",
-                r->columns[1].remote_type, buffer_cstr(&mine), lines);
-  buffer_free(&mine);
-  buffer_free(&theirs);
-  arena_free(&a.memory);
-}
-
 static void compare_case(const struct type_case *t, bool indexed) {
   char sql[1500];
-  value constants[32];
-  arena memory = {0};
+  comparison x;
   snprintf(sql, sizeof sql,
            "CREATE OR REPLACE TABLE pushed(id INT AUTO_INCREMENT PRIMARY KEY, a %s%s%s%s)", t->type,
            indexed ? ", KEY(a" : "", indexed && strcmp(t->type, "TEXT") == 0 ? "(10)" : "",
@@ -403,40 +120,19 @@ static void compare_case(const struct type_case *t, bool indexed) {
     snprintf(sql, sizeof sql, "INSERT INTO pushed(a) VALUES %s", t->values);
     exec(c, sql);
   }
-  exec(c, "ANALYZE TABLE pushed");
-  tskdb_error e = {0};
-  ck_assert(mysql->reset(c, &patient, &e));
+  exec_and_reset(c, "ANALYZE TABLE pushed");
   catalog *k = discover(c);
-  const relation *r = relation_of(k, "pushed");
-  pushdown_context p = {.driver = mysql, .version = c->version, .enabled = true};
-  copy_native(r);
-  int n = constants_of(t->constants, constants, 32, &memory);
-  for (int i = 0; i < n; i++) {
-    char literal[100];
-    snprintf(literal, sizeof literal, "constant %d of %s", i + 1, t->constants);
-    compare_constant(&p, r, literal, &constants[i]);
-  }
-  compare_list(&p, r, t->constants, constants, n);
-  /* The first three of it, all of one class, where the whole may be local. */
-  if (n >= 2) {
-    buffer pair = {0};
-    const char *first = t->constants, *comma = strchr(first, ','),
-               *second = comma ? strchr(comma + 1, ',') : NULL;
-    buffer_append(&pair, first, second ? (size_t)(second - first) : strlen(first));
-    compare_list(&p, r, buffer_cstr(&pair), constants, 2);
-    buffer_free(&pair);
-  }
-  compare_order(&p, r);
+  comparison_open(&x, c, relation_of(k, "pushed"), "id", "a");
+  comparison_run(&x, t->constants);
+  ck_assert_int_gt(x.pushed, 0);
+  comparison_close(&x);
   catalog_release(k);
-  arena_free(&memory);
 }
 
 START_TEST(pushed_rows_are_sqlites) {
   const struct type_case *t = &cases[_i / 2];
   if (strcmp(t->type, "UUID") == 0 && (c->version < 100700 || c->version > 200000)) return;
-  pushed_cases = 0;
   compare_case(t, _i % 2);
-  ck_assert_int_gt(pushed_cases, 0);
 }
 END_TEST
 
@@ -450,28 +146,15 @@ static long rows_read(void) {
 }
 
 static void expect_index(const relation *r, const char *name, query_operator op, const value *v) {
-  pushdown_context p = {.driver = mysql, .version = c->version, .enabled = true};
-  arena memory = {0};
   buffer got = {0};
-  relation copy = *r;
-  column columns[2] = {r->columns[0], r->columns[column_at(r, name)]};
-  copy.columns = columns;
-  copy.n_columns = 2;
-  outcome o = pushdown_resolve(&p, op, &columns[1], COLLATION_BINARY, v, &memory);
-  ck_assert_msg(o.kind == OUTCOME_TERMS, "%s is not pushed", name);
   long before = rows_read();
   long cost = rows_read() - before;
   before = rows_read();
-  pushed_rows(&got, &copy, &o, name);
+  comparison_find(c, r, "id", name, op, v, &got);
   long read = rows_read() - before - cost;
   ck_assert_msg(read < 2000, "%s %s read %ld rows", name, query_operator_name(op), read);
   ck_assert_msg(got.length > 0, "%s %s found nothing", name, query_operator_name(op));
   buffer_free(&got);
-  arena_free(&memory);
-}
-
-static value text_value(const char *text) {
-  return (value){.storage = STORAGE_TEXT, .bytes = text, .length = strlen(text)};
 }
 
 START_TEST(comparisons_use_the_servers_index) {
@@ -490,9 +173,7 @@ START_TEST(comparisons_use_the_servers_index) {
     "DAY, "
     "'2020-01-01' + INTERVAL seq MINUTE, UNHEX(LPAD(HEX(seq), 8, '0')), IF(seq = 77, 'rare', 'x'), "
     "CONCAT('00000000-0000-0000-0000-', LPAD(HEX(seq), 12, '0')) FROM seq_1_to_20000");
-  exec(c, "ANALYZE TABLE indexed");
-  tskdb_error e = {0};
-  ck_assert(mysql->reset(c, &patient, &e));
+  exec_and_reset(c, "ANALYZE TABLE indexed");
   catalog *k = discover(c);
   const relation *r = relation_of(k, "indexed");
   value five = {.storage = STORAGE_INTEGER, .integer = 5},
@@ -548,10 +229,6 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-  fixture_start();
-  SRunner *r = srunner_create(suite());
-  srunner_run_all(r, CK_ENV);
-  int failed = srunner_ntests_failed(r);
-  srunner_free(r);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  fixture_start(tskdb_driver_mysql, "TSKDB_TEST_MYSQL");
+  return fixture_run(suite());
 }

@@ -13,49 +13,27 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/vtab/mysql_fixture.h"
+#include "tests/vtab/driver_fixture.h"
+
+extern driver_entry tskdb_driver_mysql;
 
 static connection *c;
 
 static void setup(void) { c = open_url(server_url); }
 
 static void teardown(void) {
-  mysql->close(c, false);
+  tested->close(c, false);
   c = NULL;
 }
 
 /* ---- connecting -------------------------------------------------------------- */
-
-static void expect_refusal(const char *url, error_class klass, const char *words) {
-  tskdb_error e = {0};
-  endpoint at = {.url = url, .connect_timeout_ms = 3000};
-  int64_t started = wait_now_us();
-  connection *none = mysql->open(&at, &patient, &e);
-  ck_assert_ptr_null(none);
-  ck_assert_msg(e.klass == klass, "%s: class %s: %s", url, error_class_name(e.klass), e.text);
-  ck_assert_msg(strstr(e.text, words), "%s: %s", url, e.text);
-  ck_assert_msg(!strstr(e.text, "w:rd"), "the password is in: %s", e.text);
-  ck_assert_int_lt(wait_now_us() - started, 5000000);
-}
-
-/* The server's URL with other parts. */
-static const char *url_with(const char *password, const char *database, const char *tail) {
-  static char out[1000];
-  const char *at = strrchr(server_url, '@'), *slash = strrchr(server_url, '/');
-  const char *colon = strchr(strstr(server_url, "//"), ':');
-  snprintf(out, sizeof out, "%.*s:%s@%.*s/%s%s", (int)(colon - server_url), server_url,
-           password ? password : "", (int)(slash - at - 1), at + 1, database ? database : slash + 1,
-           tail);
-  if (!password) {
-    snprintf(out, sizeof out, "%.*s/%s%s", (int)(slash - server_url), server_url,
-             database ? database : slash + 1, tail);
-  }
-  return out;
-}
 
 START_TEST(wrong_password_is_an_auth_error) {
   expect_refusal(url_with("not-it", NULL, ""), ERROR_AUTH, "denied");
@@ -86,7 +64,7 @@ START_TEST(second_host_is_tried_when_the_first_is_down) {
   char url[1000];
   const char *at = strrchr(server_url, '@') + 1;
   snprintf(url, sizeof url, "%.*s127.0.0.1:1,%s", (int)(at - server_url), server_url, at);
-  mysql->close(open_url(url), false);
+  tested->close(open_url(url), false);
 }
 END_TEST
 
@@ -97,11 +75,11 @@ START_TEST(socket_works_as_host_and_as_parameter) {
   for (const char *p = socket; *p; p++) strcat(escaped, *p == '/' ? "%2F" : (char[]){*p, 0});
   const char *at = strrchr(server_url, '@') + 1, *slash = strrchr(server_url, '/');
   snprintf(url, sizeof url, "%.*s%s%s", (int)(at - server_url), server_url, escaped, slash);
-  mysql->close(open_url(url), false);
-  mysql->close(open_url(url_with(NULL, NULL, "")), false);
+  tested->close(open_url(url), false);
+  tested->close(open_url(url_with(NULL, NULL, "")), false);
   snprintf(url, sizeof url, "%.*slocalhost%s?socket=%s", (int)(at - server_url), server_url, slash,
            escaped);
-  mysql->close(open_url(url), false);
+  tested->close(open_url(url), false);
 }
 END_TEST
 
@@ -115,10 +93,10 @@ START_TEST(tls_verifies_the_authority_and_the_name) {
   ck_assert_str_ne(rows_of(secure, "SELECT variable_value FROM information_schema.session_status "
                                    "WHERE variable_name = 'SSL_CIPHER'"), "\n");
   ck_assert_int_eq((int)strlen(rows_of(secure, "SELECT repeat('x', 5000000)")), 5000001);
-  mysql->close(secure, false);
+  tested->close(secure, false);
   snprintf(tail, sizeof tail, "?sslmode=verify-ca&ssl-ca=%s", ca);
-  mysql->close(open_url(url_with(NULL, NULL, tail)), false);
-  mysql->close(open_url(url_with(NULL, NULL, "?sslmode=require")), false);
+  tested->close(open_url(url_with(NULL, NULL, tail)), false);
+  tested->close(open_url(url_with(NULL, NULL, "?sslmode=require")), false);
 }
 END_TEST
 
@@ -130,10 +108,10 @@ START_TEST(tls_refuses_a_host_that_the_certificate_does_not_name) {
   const char *at = strrchr(server_url, '@') + 1;
   snprintf(url, sizeof url, "%.*slocalhost%s?tls=true&ssl-ca=%s", (int)(at - server_url),
            server_url, port, ca);
-  mysql->close(open_url(url), false);
+  tested->close(open_url(url), false);
   snprintf(url, sizeof url, "%.*s127.1%s?sslmode=verify-ca&ssl-ca=%s", (int)(at - server_url),
            server_url, port, ca);
-  mysql->close(open_url(url), false);
+  tested->close(open_url(url), false);
   snprintf(url, sizeof url, "%.*s127.1%s?tls=true&ssl-ca=%s", (int)(at - server_url), server_url,
            port, ca);
   expect_refusal(url, ERROR_TLS, "");
@@ -153,10 +131,10 @@ START_TEST(session_is_pinned_and_pinned_again_after_reset) {
   exec(c, "USE tskdb_other");
   exec(c, "CREATE TEMPORARY TABLE forgotten(a INT)");
   ck_assert(c->dirty);
-  ck_assert(mysql->reset(c, &patient, &e));
+  ck_assert(tested->reset(c, &patient, &e));
   ck_assert(!c->dirty);
   ck_assert_str_eq(rows_of(c, probe), before);
-  ck_assert(mysql->ping(c, &patient, &e));
+  ck_assert(tested->ping(c, &patient, &e));
 }
 END_TEST
 
@@ -165,11 +143,11 @@ START_TEST(read_only_connection_cannot_write) {
   int64_t n;
   endpoint at = {.url = server_url, .read_only = true};
   exec(c, "CREATE OR REPLACE TABLE guarded(a INT)");
-  connection *reader = mysql->open(&at, &patient, &e);
+  connection *reader = tested->open(&at, &patient, &e);
   assert_no_error(&e, "open");
-  ck_assert(!mysql->exec(reader, "INSERT INTO guarded VALUES (1)", NULL, 0, &patient, &n, &e));
+  ck_assert(!tested->exec(reader, "INSERT INTO guarded VALUES (1)", NULL, 0, &patient, &n, &e));
   ck_assert_int_eq(e.native, 1792);
-  mysql->close(reader, false);
+  tested->close(reader, false);
 }
 END_TEST
 
@@ -195,7 +173,7 @@ START_TEST(child_process_can_close_without_a_word_to_the_server) {
   int status;
   pid_t child = fork();
   if (child == 0) {
-    mysql->close(c, true);
+    tested->close(c, true);
     _exit(0);
   }
   waitpid(child, &status, 0);
@@ -277,7 +255,7 @@ START_TEST(server_cannot_ask_for_a_local_file) {
   pretender_start(&p, &thread);
   snprintf(url, sizeof url, "mysql://u:p@127.0.0.1:%d/x?sslmode=disable", p.port);
   endpoint at = {.url = url, .connect_timeout_ms = 2000};
-  ck_assert_ptr_null(mysql->open(&at, &patient, &e));
+  ck_assert_ptr_null(tested->open(&at, &patient, &e));
   pthread_join(thread, NULL);
   close(p.listener);
   ck_assert(memmem(p.heard, p.heard_length, "root:", 5) == NULL);
@@ -298,7 +276,7 @@ START_TEST(server_cannot_ask_for_the_clear_password) {
   pretender_start(&p, &thread);
   snprintf(url, sizeof url, "mysql://u:s3cr3t@127.0.0.1:%d/x?sslmode=disable", p.port);
   endpoint at = {.url = url, .connect_timeout_ms = 2000};
-  ck_assert_ptr_null(mysql->open(&at, &patient, &e));
+  ck_assert_ptr_null(tested->open(&at, &patient, &e));
   pthread_join(thread, NULL);
   close(p.listener);
   ck_assert(memmem(p.heard, p.heard_length, "s3cr3t", 6) == NULL);
@@ -385,9 +363,7 @@ START_TEST(type_reads_as_the_server_writes_it) {
   snprintf(sql, sizeof sql, "INSERT INTO typed(a) VALUES %s", t->values);
   exec(c, sql);
   catalog *k = discover(c);
-  ask(&a, relation_of(k, "typed"));
-  a.q.select++;
-  a.q.n_select = 1;
+  ask_column(&a, relation_of(k, "typed"), 1);
   compile(&a, c);
   fetch_text(c, &a.request, &got, &e);
   assert_no_error(&e, t->type);
@@ -403,24 +379,6 @@ START_TEST(type_reads_as_the_server_writes_it) {
 }
 END_TEST
 
-static const char *read_column(const char *table, const char *name) {
-  static buffer got;
-  tskdb_error e = {0};
-  asked a;
-  catalog *k = discover(c);
-  const relation *r = relation_of(k, table);
-  ask(&a, r);
-  a.q.select += column_at(r, name);
-  a.q.n_select = 1;
-  compile(&a, c);
-  buffer_clear(&got);
-  fetch_text(c, &a.request, &got, &e);
-  assert_no_error(&e, table);
-  arena_free(&a.memory);
-  catalog_release(k);
-  return buffer_cstr(&got);
-}
-
 START_TEST(zero_dates_are_read_as_they_are) {
   exec(c, "SET sql_mode = 'ALLOW_INVALID_DATES'");
   exec(c,
@@ -428,10 +386,11 @@ START_TEST(zero_dates_are_read_as_they_are) {
   exec(c, "INSERT INTO zero_dates VALUES ('0000-00-00', '0000-00-00 00:00:00', 0), "
           "('2026-00-15', '2026-02-30 01:02:03.5', '2026-01-01')");
   tskdb_error e = {0};
-  ck_assert(mysql->reset(c, &patient, &e));
-  ck_assert_str_eq(read_column("zero_dates", "d"), "0000-00-00\n2026-00-15\n");
-  ck_assert_str_eq(read_column("zero_dates", "t"), "0000-00-00 00:00:00\n2026-02-30 01:02:03.5\n");
-  ck_assert_str_eq(read_column("zero_dates", "s"), "0000-00-00 00:00:00\n2026-01-01 00:00:00\n");
+  ck_assert(tested->reset(c, &patient, &e));
+  ck_assert_str_eq(read_column(c, "zero_dates", "d"), "0000-00-00\n2026-00-15\n");
+  ck_assert_str_eq(read_column(c, "zero_dates", "t"),
+                   "0000-00-00 00:00:00\n2026-02-30 01:02:03.5\n");
+  ck_assert_str_eq(read_column(c, "zero_dates", "s"), "0000-00-00 00:00:00\n2026-01-01 00:00:00\n");
 }
 END_TEST
 
@@ -439,8 +398,8 @@ START_TEST(mariadb_uuid_and_inet_are_text) {
   if (c->version < 100700 || c->version > 200000) return;
   exec(c, "CREATE OR REPLACE TABLE addresses(u UUID, n INET6)");
   exec(c, "INSERT INTO addresses VALUES ('123E4567-e89b-12d3-a456-426655440000', '::1')");
-  ck_assert_str_eq(read_column("addresses", "u"), "123e4567-e89b-12d3-a456-426655440000\n");
-  ck_assert_str_eq(read_column("addresses", "n"), "::1\n");
+  ck_assert_str_eq(read_column(c, "addresses", "u"), "123e4567-e89b-12d3-a456-426655440000\n");
+  ck_assert_str_eq(read_column(c, "addresses", "n"), "::1\n");
 }
 END_TEST
 
@@ -508,7 +467,7 @@ START_TEST(catalog_has_keys_indexes_and_broken_views) {
   ck_assert_int_eq(relation_of(k, "whole")->kind, RELATION_VIEW);
   ck_assert_ptr_null(relation_of(k, "whole")->unusable);
   ck_assert_ptr_nonnull(relation_of(k, "broken")->unusable);
-  ck_assert_str_eq(read_column("we\"ird.n`ame", "a b"), "");
+  ck_assert_str_eq(read_column(c, "we\"ird.n`ame", "a b"), "");
   catalog_release(k);
   exec(c, "DROP VIEW broken, whole");
 }
@@ -531,7 +490,7 @@ START_TEST(schemas_are_the_urls_or_those_asked_for) {
   catalog_release(k);
   want = (discovery){.schemas = none, .n_schemas = 1};
   k = catalog_new();
-  ck_assert(!mysql->discover(c, &want, &patient, k, &e));
+  ck_assert(!tested->discover(c, &want, &patient, k, &e));
   ck_assert_int_eq(e.klass, ERROR_CONFIG);
   catalog_release(k);
   connection *all = open_url(url_with(NULL, "", ""));
@@ -539,7 +498,7 @@ START_TEST(schemas_are_the_urls_or_those_asked_for) {
   ck_assert(!relation_of(k, "tskdb_other.elsewhere")->plain);
   ck_assert_ptr_null(catalog_find(k, "mysql.user"));
   catalog_release(k);
-  mysql->close(all, false);
+  tested->close(all, false);
 }
 END_TEST
 
@@ -550,7 +509,7 @@ START_TEST(describe_refuses_what_is_no_table) {
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     tskdb_error e = {0};
     catalog *k = catalog_new();
-    ck_assert(!mysql->describe(c, &(native_text){&bad[i], 1}, &plain, &patient, k, &e));
+    ck_assert(!tested->describe(c, &(native_text){&bad[i], 1}, &plain, &patient, k, &e));
     ck_assert(error_is_set(&e));
     catalog_release(k);
   }
@@ -578,7 +537,7 @@ static void sequence(const char *table, int rows) {
     exec(c, sql);
   }
   tskdb_error e = {0};
-  mysql->reset(c, &patient, &e);
+  tested->reset(c, &patient, &e);
   assert_no_error(&e, "reset");
   scan_catalog = discover(c);
   ask(&scan_query, relation_of(scan_catalog, table));
@@ -624,11 +583,11 @@ START_TEST(early_close_leaves_the_connection_idle) {
   sequence("seq_large", 64000);
   for (int i = 0; i < 3; i++) {
     int64_t started = wait_now_us();
-    scan *s = mysql->scan_open(c, &scan_query.request, &patient, &e);
+    scan *s = tested->scan_open(c, &scan_query.request, &patient, &e);
     assert_no_error(&e, "scan");
     ck_assert(batch_init(&b, 2, 4096));
-    ck_assert_int_eq(mysql->scan_fetch(s, &b, &patient, &e), SCAN_ROWS);
-    mysql->scan_close(s);
+    ck_assert_int_eq(tested->scan_fetch(s, &b, &patient, &e), SCAN_ROWS);
+    tested->scan_close(s);
     batch_free(&b);
     ck_assert(!c->broken);
     ck_assert_int_lt(wait_now_us() - started, 2000000);
@@ -648,16 +607,16 @@ START_TEST(early_close_of_an_endless_scan_stops_the_server) {
   const char *endless =
     "SELECT x.a FROM (SELECT 1 a UNION ALL SELECT 2) x, information_schema.collations y, "
     "information_schema.collations z, information_schema.collations w";
-  ck_assert(mysql->describe(c, &(native_text){&endless, 1}, &plain, &patient, k, &e));
+  ck_assert(tested->describe(c, &(native_text){&endless, 1}, &plain, &patient, k, &e));
   ask(&a, &k->relations[0]);
   compile(&a, c);
   for (int i = 0; i < 3; i++) {
     int64_t started = wait_now_us();
-    scan *s = mysql->scan_open(c, &a.request, &patient, &e);
+    scan *s = tested->scan_open(c, &a.request, &patient, &e);
     assert_no_error(&e, "scan");
     ck_assert(batch_init(&b, 1, 4096));
-    ck_assert_int_eq(mysql->scan_fetch(s, &b, &patient, &e), SCAN_ROWS);
-    mysql->scan_close(s);
+    ck_assert_int_eq(tested->scan_fetch(s, &b, &patient, &e), SCAN_ROWS);
+    tested->scan_close(s);
     batch_free(&b);
     ck_assert(!c->broken);
     ck_assert_int_lt(wait_now_us() - started, 3000000);
@@ -677,22 +636,22 @@ START_TEST(killed_connection_in_mid_scan_is_an_error) {
   sequence("seq_large", 128000);
   snprintf(kill_it, sizeof kill_it, "KILL %d", atoi(rows_of(c, "SELECT connection_id()")));
   connection *other = open_url(server_url);
-  scan *s = mysql->scan_open(c, &scan_query.request, &patient, &e);
+  scan *s = tested->scan_open(c, &scan_query.request, &patient, &e);
   assert_no_error(&e, "scan");
   exec(other, kill_it);
   ck_assert(batch_init(&b, 2, 4096));
   do {
     batch_clear(&b);
-    status = mysql->scan_fetch(s, &b, &patient, &e);
+    status = tested->scan_fetch(s, &b, &patient, &e);
     rows += b.n_rows;
   } while (status == SCAN_ROWS);
   ck_assert_int_eq(status, SCAN_ERROR);
   ck_assert_msg(e.klass == ERROR_NETWORK, "%s %s", error_class_name(e.klass), e.text);
   ck_assert_uint_lt(rows, 128000);
-  mysql->scan_close(s);
+  tested->scan_close(s);
   ck_assert(c->broken);
   batch_free(&b);
-  mysql->close(other, false);
+  tested->close(other, false);
   sequence_end();
 }
 END_TEST
@@ -705,7 +664,7 @@ START_TEST(interrupt_stops_the_servers_work_and_keeps_the_connection) {
     .timeout_ms = 30000, .interrupted = is_later, .context = &moment, .wake_fd = -1};
   tskdb_error e = {0};
   int64_t n, started = wait_now_us();
-  ck_assert(!mysql->exec(c, "DO SLEEP(20)", NULL, 0, &hasty, &n, &e));
+  ck_assert(!tested->exec(c, "DO SLEEP(20)", NULL, 0, &hasty, &n, &e));
   ck_assert_msg(e.klass == ERROR_INTERRUPT, "%s", e.text);
   ck_assert_int_lt(wait_now_us() - started, 1500000);
   ck_assert(!c->broken);
@@ -718,7 +677,7 @@ START_TEST(silence_beyond_the_timeout_is_an_error) {
   tskdb_error e = {0};
   int64_t n, started = wait_now_us();
   value v = {.storage = STORAGE_INTEGER, .integer = 20};
-  ck_assert(!mysql->exec(c, "SELECT SLEEP(?)", &v, 1, &brief, &n, &e));
+  ck_assert(!tested->exec(c, "SELECT SLEEP(?)", &v, 1, &brief, &n, &e));
   ck_assert_msg(e.klass == ERROR_TIMEOUT, "%s", e.text);
   ck_assert_int_lt(wait_now_us() - started, 2500000);
 }
@@ -726,7 +685,7 @@ END_TEST
 
 static void *cancel_soon(void *context) {
   usleep(300000);
-  mysql->cancel(context);
+  tested->cancel(context);
   return NULL;
 }
 
@@ -736,7 +695,7 @@ START_TEST(another_thread_can_cancel) {
   int64_t n, started = wait_now_us();
   pthread_create(&thread, NULL, cancel_soon, c);
   bool ok =
-    mysql->exec(c,
+    tested->exec(c,
                 "SELECT a.i FROM (WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x "
                 "WHERE i < 1000) SELECT i FROM x) a WHERE SLEEP(20) > 5",
                 NULL, 0, &patient, &n, &e);
@@ -779,12 +738,12 @@ START_TEST(rows_without_columns_are_counted) {
   sequence("seq_small", 10);
   scan_query.q.n_select = 0;
   compile(&scan_query, c);
-  scan *s = mysql->scan_open(c, &scan_query.request, &patient, &e);
+  scan *s = tested->scan_open(c, &scan_query.request, &patient, &e);
   assert_no_error(&e, "scan");
   ck_assert(batch_init(&b, 0, 4096));
-  ck_assert_int_eq(mysql->scan_fetch(s, &b, &patient, &e), SCAN_END);
+  ck_assert_int_eq(tested->scan_fetch(s, &b, &patient, &e), SCAN_END);
   ck_assert_uint_eq(b.n_rows, 10);
-  mysql->scan_close(s);
+  tested->scan_close(s);
   batch_free(&b);
   sequence_end();
 }
@@ -798,19 +757,19 @@ START_TEST(exec_binds_counts_and_discards) {
                {.storage = STORAGE_TEXT, .bytes = "é'", .length = 3},
                {.storage = STORAGE_REAL, .real = 0.5},
                {.storage = STORAGE_NULL}};
-  ck_assert(mysql->exec(c, "INSERT INTO written VALUES (?, ?, ?, ?), (6, 'x', 1, 0x00)", v, 4,
+  ck_assert(tested->exec(c, "INSERT INTO written VALUES (?, ?, ?, ?), (6, 'x', 1, 0x00)", v, 4,
                         &patient, &n, &e));
   ck_assert_int_eq(n, 2);
   ck_assert_str_eq(rows_of(c, "SELECT * FROM written"), "5|é'|0.5|NULL\n6|x|1.0|x'00'\n");
   ck_assert_int_eq(exec(c, "SELECT * FROM written"), 0);
-  ck_assert(mysql->exec(c, "SELECT * FROM written WHERE a > ?", v, 1, &patient, &n, &e));
+  ck_assert(tested->exec(c, "SELECT * FROM written WHERE a > ?", v, 1, &patient, &n, &e));
   exec(c, "CREATE OR REPLACE PROCEDURE two_results() BEGIN SELECT 1; SELECT 2; END");
   exec(c, "CALL two_results()");
   ck_assert_int_eq(exec(c, "UPDATE written SET a = 7"), 2);
-  ck_assert(!mysql->exec(c, "INSERT INTO written VALUES (?)", v, 2, &patient, &n, &e));
+  ck_assert(!tested->exec(c, "INSERT INTO written VALUES (?)", v, 2, &patient, &n, &e));
   ck_assert(!c->broken);
   error_clear(&e);
-  ck_assert(!mysql->exec(c, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE written", NULL, 0,
+  ck_assert(!tested->exec(c, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE written", NULL, 0,
                          &patient, &n, &e));
   ck_assert(!c->broken);
   ck_assert_str_eq(rows_of(c, "SELECT count(*) FROM written"), "2\n");
@@ -871,10 +830,6 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-  fixture_start();
-  SRunner *r = srunner_create(suite());
-  srunner_run_all(r, CK_ENV);
-  int failed = srunner_ntests_failed(r);
-  srunner_free(r);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  fixture_start(tskdb_driver_mysql, "TSKDB_TEST_MYSQL");
+  return fixture_run(suite());
 }

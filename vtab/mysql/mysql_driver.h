@@ -212,7 +212,7 @@ bool mysql_driver_discover(connection *c, const discovery *want, const wait_scop
 bool mysql_driver_describe(connection *c, const native_text *native, const discovery *want,
                            const wait_scope *w, catalog *out, tskdb_error *e);
 
-enum { MYSQL_PUSHDOWN_ROWS = 36 };
+enum { MYSQL_PUSHDOWN_ROWS = 37 };
 extern const pushdown_row mysql_pushdown[MYSQL_PUSHDOWN_ROWS];
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e);
 
