@@ -350,7 +350,9 @@ static bool is_identity(const relation *r, const relation_index *index) {
 }
 
 static bool is_integer_key(const relation *r, const relation_index *index) {
-  return index->n_columns == 1 && r->columns[index->columns[0]].klass == CLASS_INT;
+  if (index->n_columns != 1) return false;
+  const column *c = &r->columns[index->columns[0]];
+  return c->klass == CLASS_INT && !(c->flags & COLUMN_ANY_BYTES);
 }
 
 /* The less the better: primary, then few columns, then an integer. */

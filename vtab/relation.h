@@ -28,6 +28,11 @@ enum {
   COLUMN_ASCII      = 1 << 5, /* text in a one-byte or ASCII character set: a constant beyond it cannot be bound */
   COLUMN_NO_RANGE   = 1 << 6, /* values exist that do not order as SQLite orders their text */
   COLUMN_HIDDEN     = 1 << 7, /* not in SELECT *: the whole document beside its fields */
+  COLUMN_ANY_BYTES  = 1 << 8, /* the server has bytes; they arrive as value_from_bytes() or,
+                              ** in a CLASS_INT, value_from_digits() says */
+  COLUMN_WITHIN_KEY = 1 << 9, /* the server orders by it only among rows that are equal in the
+                              ** key's first column */
+  COLUMN_PRIVATE    = 1 << 16 /* this bit and those above it are the driver's own, for its rows */
 };
 
 typedef struct column {

@@ -114,6 +114,36 @@ static bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+value value_from_bytes(const char *bytes, size_t length) {
+  storage s = value_is_utf8(bytes, length) ? STORAGE_TEXT : STORAGE_BLOB;
+  return (value){.storage = s, .bytes = bytes, .length = length};
+}
+
+/* No sign but '-', no zero before other digits, within the range. */
+static bool is_canonical_integer(const char *bytes, size_t length, int64_t *out) {
+  bool negative = length > 0 && bytes[0] == '-';
+  size_t n = length - negative;
+  const char *digits = bytes + negative;
+  if (n < 1 || n > 19 || (digits[0] == '0' && (n > 1 || negative))) return false;
+  uint64_t magnitude = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (!is_digit(digits[i])) return false;
+    magnitude = magnitude * 10 + (uint64_t)(digits[i] - '0');
+  }
+  if (magnitude > (uint64_t)INT64_MAX + negative) return false;
+  *out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+  return true;
+}
+
+value value_from_digits(const char *bytes, size_t length) {
+  value v = {.storage = STORAGE_INTEGER};
+  if (is_canonical_integer(bytes, length, &v.integer)) return v;
+  v = value_from_bytes(bytes, length);
+  value read = v;
+  if (value_apply_numeric(&read)) v.storage = STORAGE_BLOB;
+  return v;
+}
+
 static bool is_word(const char *text, size_t length, const char *word) {
   return strlen(word) == length && memcmp(text, word, length) == 0;
 }

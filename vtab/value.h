@@ -86,6 +86,16 @@ bool value_apply_numeric(value *v);
 ** "Infinity" and "-Infinity" REAL.  Anything else stays TEXT, borrowed. */
 value value_from_decimal(const char *text, size_t length);
 
+/* What arrives for bytes of which the server knows no type: TEXT if they are
+** UTF-8, else BLOB.  Borrowed. */
+value value_from_bytes(const char *bytes, size_t length);
+
+/* The same for an INTEGER column: INTEGER if the bytes are the one way to write
+** an int64.  Other text that is a number to SQLite ('05', '5.0') is a BLOB: as
+** TEXT such a column could not hold it, and it is not the number that it looks
+** like.  So different bytes are different values. */
+value value_from_digits(const char *bytes, size_t length);
+
 /* Locale-free strtod of the whole TEXT, correctly rounded; "Infinity" and
 ** "-Infinity" too.  False when it is not all a number (blanks, NaN, hex). */
 bool value_parse_real(const char *text, size_t length, double *out);

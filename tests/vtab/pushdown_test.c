@@ -37,8 +37,7 @@ static value blob(const char *s) {
 static const value null = {.storage = STORAGE_NULL};
 
 /* The outcome in words: "none", "true", "local", or the terms. */
-static const char *outcome_text(query_operator op, type_class klass, value v) {
-  column c = {.klass = klass};
+static const char *outcome_of_column(query_operator op, column c, value v) {
   outcome o = pushdown_resolve(&context, op, &c, COLLATION_BINARY, &v, &memory);
   buffer out = {0};
   switch (o.kind) {
@@ -62,8 +61,18 @@ static const char *outcome_text(query_operator op, type_class klass, value v) {
   return result;
 }
 
+static const char *outcome_text(query_operator op, type_class klass, value v) {
+  return outcome_of_column(op, (column){.klass = klass}, v);
+}
+
 static void expect(query_operator op, type_class klass, value v, const char *expected) {
   ck_assert_str_eq(outcome_text(op, klass, v), expected);
+}
+
+/* The same for a column of bytes that any value may stand in. */
+static void expect_bytes(query_operator op, type_class klass, value v, const char *expected) {
+  column c = {.klass = klass, .flags = COLUMN_ANY_BYTES};
+  ck_assert_str_eq(outcome_of_column(op, c, v), expected);
 }
 
 START_TEST(text_that_is_a_number_becomes_one_against_an_integer_column) {
@@ -72,6 +81,27 @@ START_TEST(text_that_is_a_number_becomes_one_against_an_integer_column) {
   expect(OP_EQ, CLASS_INT, text("5x"), "none");
   expect(OP_LT, CLASS_INT, text("abc"), "IS NOT NULL");
   expect(OP_GE, CLASS_INT, text("abc"), "none");
+}
+END_TEST
+
+START_TEST(bytes_are_equal_to_what_they_arrive_as) {
+  expect_bytes(OP_EQ, CLASS_TEXT, text("5"), "= '5'");
+  expect_bytes(OP_EQ, CLASS_TEXT, blob("5"), "none");
+  expect_bytes(OP_EQ, CLASS_TEXT, blob("\xff"), "= x'\xff'");
+  expect_bytes(OP_EQ, CLASS_TEXT, text("\xff"), "none");
+  expect_bytes(OP_EQ, CLASS_TEXT, integer(5), "local");
+  expect_bytes(OP_LT, CLASS_TEXT, text("5"), "local");
+  expect_bytes(OP_NE, CLASS_TEXT, blob("5"), "IS NOT NULL");
+  expect_bytes(OP_EQ, CLASS_INT, integer(5), "= 5");
+  expect_bytes(OP_EQ, CLASS_INT, text("05"), "= 5");
+  expect_bytes(OP_EQ, CLASS_INT, real(5.0), "= 5");
+  expect_bytes(OP_EQ, CLASS_INT, real(5.5), "none");
+  expect_bytes(OP_EQ, CLASS_INT, text("abc"), "= 'abc'");
+  expect_bytes(OP_EQ, CLASS_INT, blob("5"), "none");
+  expect_bytes(OP_EQ, CLASS_INT, blob("05"), "= x'05'");
+  expect_bytes(OP_EQ, CLASS_INT, blob("abc"), "none");
+  expect_bytes(OP_EQ, CLASS_INT, blob("\xff"), "= x'\xff'");
+  expect_bytes(OP_LE, CLASS_INT, integer(5), "local");
 }
 END_TEST
 
@@ -259,6 +289,7 @@ int main(void) {
   TCase *c = tcase_create("SQLite's half");
   tcase_add_checked_fixture(c, setup, teardown);
   tcase_add_test(c, text_that_is_a_number_becomes_one_against_an_integer_column);
+  tcase_add_test(c, bytes_are_equal_to_what_they_arrive_as);
   tcase_add_test(c, a_real_against_an_integer_column_is_compared_exactly);
   tcase_add_test(c, an_unsigned_column_against_a_real_beyond_int64_is_local);
   tcase_add_test(c, a_number_against_text_is_local);
