@@ -15,6 +15,10 @@ C_SUITES = \
 	%reldir%/vtab/value_test \
 	%reldir%/vtab/wait_test
 
+if DRIVER_POSTGRES
+C_SUITES += \
+	%reldir%/vtab/postgres_pushdown_test
+endif
 if DRIVER_MYSQL
 C_SUITES += \
 	%reldir%/vtab/mysql_pushdown_test \

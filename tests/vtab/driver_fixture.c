@@ -96,7 +96,7 @@ catalog *discover_with(connection *c, const discovery *want) {
   tskdb_error e = {0};
   catalog *out = catalog_new();
   ck_assert_ptr_nonnull(out);
-  tested->discover(c, want, &patient, out, &e);
+  if (tested->discover(c, want, &patient, out, &e)) catalog_finish(out, &e);
   assert_no_error(&e, "discover");
   return out;
 }
@@ -212,7 +212,7 @@ const char *rows_of(connection *c, const char *native) {
   tskdb_error e = {0};
   asked a;
   catalog *k = catalog_new();
-  tested->describe(c, &(native_text){&native, 1}, &plain, &patient, k, &e);
+  if (tested->describe(c, &(native_text){&native, 1}, &plain, &patient, k, &e)) catalog_finish(k, &e);
   assert_no_error(&e, native);
   ask(&a, &k->relations[0]);
   compile(&a, c);

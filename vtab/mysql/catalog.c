@@ -384,7 +384,7 @@ bool mysql_driver_discover(connection *base, const discovery *want, const wait_s
   survey s = {.c = (mysql_connection *)base, .want = want, .w = w, .out = out, .e = e};
   introduce(s.c, out);
   bool ok = choose_schemas(&s) && list_relations(&s) && check_schemas(&s) && list_columns(&s) &&
-            list_indexes(&s) && list_foreign_keys(&s) && catalog_finish(out, e);
+            list_indexes(&s) && list_foreign_keys(&s);
   buffer_free(&s.where);
   return ok;
 }
@@ -404,7 +404,7 @@ static bool describe_fields(catalog *out, const native_text *native, const disco
     c->null_fraction = c->distinct = -1;
     types_of_field(c, &fields[i], want, &out->arena);
   }
-  return catalog_finish(out, e);
+  return !out->arena.failed || error_memory(e);
 }
 
 /* The statement is only prepared, and as it will be used: as a table in FROM,

@@ -48,6 +48,9 @@ const pushdown_row postgres_pushdown[] = {
   /* NULL tests: NaN is NULL */
   {OPS(OP_IS_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "({c} IS NULL OR {c} OPERATOR(pg_catalog.=) 'NaN')"},
   {OPS(OP_NOT_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "{c} OPERATOR(pg_catalog.<>) 'NaN'"},
+  /* A row of NULLs IS NULL, and is no NULL. */
+  {OPS(OP_IS_NULL), CLASSES(CLASS_COMPOSITE), 0, 0, 0, EXACT, "{c} IS NOT DISTINCT FROM NULL"},
+  {OPS(OP_NOT_NULL), CLASSES(CLASS_COMPOSITE), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM NULL"},
   {OPS(OP_IS_NULL), CLASSES_ALL, 0, 0, 0, EXACT, "{c} IS NULL"},
   {OPS(OP_NOT_NULL), CLASSES_ALL, 0, 0, 0, EXACT, "{c} IS NOT NULL"},
 

@@ -19,7 +19,7 @@ typedef bool decoder(const column *c, const char *p, int length, batch *b, int c
 static decoder decode_bool, decode_integer, decode_oid, decode_float4, decode_float8, decode_numeric,
     decode_text, decode_bytes, decode_date, decode_time, decode_timestamp, decode_uuid;
 
-enum { OID_TEXT = 25, OID_NUMERIC = 1700, OID_BPCHAR = 1042 };
+enum { OID_TEXT = 25, OID_NUMERIC = 1700, OID_BPCHAR = 1042, OID_RECORD = 2249, OID_RECORDS = 2287 };
 
 static const struct wire_type {
   uint32_t oid;            /* pg_type.oid, fixed by the server's own sources (pg_type.dat) */
@@ -58,8 +58,8 @@ static type_class class_of(const postgres_type *t, const discovery *want) {
   }
   if (w) return w->klass;
   if (t->kind == 'e') return CLASS_ENUM;
-  if (t->kind == 'c') return CLASS_COMPOSITE;
-  return t->category == 'A' ? CLASS_ARRAY : CLASS_OTHER;
+  if (t->kind == 'c' || t->oid == OID_RECORD) return CLASS_COMPOSITE;
+  return t->category == 'A' || t->oid == OID_RECORDS ? CLASS_ARRAY : CLASS_OTHER;
 }
 
 void postgres_classify(const postgres_type *t, const discovery *want, column *c) {
