@@ -2,8 +2,8 @@
 ** wait.c - how long, and whether still, to wait for a server.
 **
 ** Guarantees that a wait ends: by the descriptor, the user or the clock, and
-** that the user's wish is seen within WAIT_SLICE_MS.  An answer that is
-** there already costs one poll and no question to the user.
+** that the user's wish is seen within WAIT_SLICE_MS.  An answer that comes
+** within that time costs one poll and no question to the user.
 ** Invariants: the clock is monotonic; signals (EINTR) neither end nor
 ** lengthen a wait.
 */
@@ -48,17 +48,15 @@ static int next_slice(const wait_scope *w, bool bounded, int64_t deadline_us) {
   return (int)(sliced && (left < 0 || left > WAIT_SLICE_MS) ? WAIT_SLICE_MS : left);
 }
 
-/* Polls until something ends the wait; POLL_QUIET: the limit did. */
+/* Polls until something ends the wait; POLL_QUIET: the limit did.  The user is
+** asked only after a slice of silence: asking may cost more than an answer. */
 static outcome wait_loop(const wait_scope *w, int fd, short events, int limit_ms, short *revents) {
-  int64_t deadline_us = 0;
-  outcome o = poll_once(fd, events, w->wake_fd, 0, revents);
-  if (o != POLL_QUIET) return o;
-  if (limit_ms > 0) deadline_us = wait_now_us() + (int64_t)limit_ms * 1000;
+  int64_t deadline_us = limit_ms > 0 ? wait_now_us() + (int64_t)limit_ms * 1000 : 0;
   for (;;) {
-    if (w->interrupted && w->interrupted(w->context)) return POLL_WOKEN;
     int slice = next_slice(w, limit_ms > 0, deadline_us);
-    o = poll_once(fd, events, w->wake_fd, slice, revents);
+    outcome o = poll_once(fd, events, w->wake_fd, slice, revents);
     if (o != POLL_QUIET || slice == 0) return o;
+    if (w->interrupted && w->interrupted(w->context)) return POLL_WOKEN;
   }
 }
 

@@ -277,7 +277,7 @@ static scan_status fetch_rows(scan *s, batch *b, wire_call *call, tskdb_error *e
 scan_status mysql_driver_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
   wire_call call;
   if (s->ended) return SCAN_END;
-  if (wait_interrupted(w, e)) return SCAN_ERROR;
+  if (w->wake_fd >= 0 && wait_interrupted(w, e)) return SCAN_ERROR;   /* a worker that has to stop */
   wire_begin(&call, s->c, w);
   scan_status status = fetch_rows(s, b, &call, e);
   wire_end(&call);
