@@ -50,6 +50,7 @@ static const option table[] = {
    "a template of keys like \"user:<id>\" or an array of them"},
   {"pushdown", OPTION_PUSHDOWN, AT(pushdown), 1, 0, 1, false,
    "true, false, \"on\", \"off\", or an array of globs of the tables for which it is off"},
+  {"bulk", OPTION_BOOL, AT(bulk), 1, 0, 1, false, "true or false"},
   {"prefetch", OPTION_BOOL, AT(prefetch), 1, 0, 1, false, "true or false"},
   {"readonly", OPTION_BOOL, AT(read_only), 0, 0, 1, true, "true or false"},
   {"timeout", OPTION_INT, AT(timeout_ms), 300000, 0, 86400000, false,

@@ -31,6 +31,7 @@ typedef struct options {
   option_list families;      /* templates of keys */
   bool pushdown;             /* false: off for the whole server */
   option_list pushdown_off;  /* globs of tables for which it is off */
+  bool bulk;
   bool prefetch;
   bool read_only;
   int timeout_ms;            /* of one wait; 0: none */

@@ -77,7 +77,7 @@ attached_server *server_new(registry *r, const char *name, const char *address, 
   s->base = (server){
       .driver = d,
       .name = arena_strdup(&s->arena, name),
-      .options = {.pushdown = o->pushdown, .prefetch = o->prefetch, .timeout_ms = o->timeout_ms,
+      .options = {.pushdown = o->pushdown, .bulk = o->bulk, .prefetch = o->prefetch, .timeout_ms = o->timeout_ms,
                   .batch_bytes = (size_t)o->batch_bytes},
       .acquire = server_acquire, .release = server_release, .record = server_record,
       .remember = server_remember, .retain = server_retain, .unref = server_unref};

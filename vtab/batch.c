@@ -99,11 +99,11 @@ static size_t heap_next(size_t size, size_t need) {
 
 char *batch_reserve(batch *b, size_t length) {
   if (b->failed) return NULL;
-  if (b->heap == NULL || length > b->heap_size - b->heap_used) {
+  if (length >= b->heap_size - b->heap_used) {
     char *heap = NULL;
     bool possible = b->heap_used <= UINT32_MAX && length <= UINT32_MAX;
-    if (possible && length <= SIZE_MAX / 2 - b->heap_used) {
-      size_t size = heap_next(b->heap_size, b->heap_used + length);
+    if (possible && length < SIZE_MAX / 2 - b->heap_used) {
+      size_t size = heap_next(b->heap_size, b->heap_used + length + 1);
       heap = mem_realloc(b->heap, size);
       if (heap) b->heap_size = size;
     }
@@ -114,19 +114,6 @@ char *batch_reserve(batch *b, size_t length) {
     b->heap = heap;
   }
   return b->heap + b->heap_used;
-}
-
-void batch_bytes_value(batch *b, int column, storage s, const void *bytes, size_t length) {
-  if (length > UINT32_MAX || b->heap_used > UINT32_MAX) b->failed = true;
-  char *place = batch_reserve(b, length);
-  if (place == NULL) return;
-  /* A driver may have decoded into the place that batch_reserve() gave it. */
-  if (length && bytes != place) memcpy(place, bytes, length);
-  size_t i = batch_slot(b, column);
-  b->storage[i] = (uint8_t)s;
-  b->cells[i].bytes.offset = (uint32_t)b->heap_used;
-  b->cells[i].bytes.length = (uint32_t)length;
-  b->heap_used += length;
 }
 
 void batch_value(batch *b, int column, const value *v) {

@@ -3,7 +3,7 @@
 **
 ** A driver's scan decodes each value once, straight from the wire into a
 ** batch; the cursor hands it to sqlite3_result_*.  Cells are stored column by
-** column, text and blobs in one heap.  A batch is full when its rows or its
+** column, text and blobs in one heap, a NUL behind each.  A batch is full when its rows or its
 ** bytes reach their bound; one row always fits, however large.
 **
 ** Filling: for each row, one batch_<kind>() call for each column 0..n-1 in any
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "vtab/value.h"
 
@@ -45,7 +46,8 @@ bool batch_init(batch *b, int n_columns, size_t byte_limit);   /* false without 
 void batch_clear(batch *b);      /* no rows; keeps the memory */
 void batch_free(batch *b);
 bool batch_grow(batch *b);       /* more rows; false: at its bound or out of memory */
-char *batch_reserve(batch *b, size_t length);  /* room at the heap's end, not yet used; NULL when failed */
+/* Room at the heap's end for LENGTH bytes and a NUL, not yet used; NULL when failed. */
+char *batch_reserve(batch *b, size_t length);
 size_t batch_bytes(const batch *b);            /* that it holds now */
 
 static inline size_t batch_slot(const batch *b, int col) {
@@ -69,8 +71,23 @@ static inline void batch_real(batch *b, int col, double v) {
   b->cells[i].real = v + 0.0;
 }
 
-/* Copies the bytes.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */
-void batch_bytes_value(batch *b, int col, storage s, const void *bytes, size_t length);
+/* Copies the bytes, unless they stand where batch_reserve() said, and puts a NUL
+** behind them.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */
+static inline void batch_bytes_value(batch *b, int col, storage s, const void *bytes,
+                                     size_t length) {
+  size_t used = b->heap_used;
+  char *place = length < b->heap_size - used && used <= UINT32_MAX && length <= UINT32_MAX
+                    ? b->heap + used
+                    : batch_reserve(b, length);
+  if (!place) return;
+  if (length && bytes != place) memcpy(place, bytes, length);
+  place[length] = 0;
+  size_t i = batch_slot(b, col);
+  b->storage[i] = (uint8_t)s;
+  b->cells[i].bytes.offset = (uint32_t)used;
+  b->cells[i].bytes.length = (uint32_t)length;
+  b->heap_used = used + length + 1;
+}
 
 /* A value of any class, its bytes copied. */
 void batch_value(batch *b, int col, const value *v);

@@ -12,22 +12,21 @@
 **   3. Nothing of the previous scan survives cursor_end_scan() but memory.
 **   4. Text and blobs are given to SQLite as copies: a register may outlive
 **      the batch (max(), a sorter).
-**   5. A request belongs to the process that sent it: a forked child reads no
-**      row of it and says nothing to the server.
 */
 #include "vtab/cursor.h"
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "vtab/buffer.h"
 #include "vtab/interrupt.h"
 #include "vtab/memory.h"
 #include "vtab/prefetch.h"
 
-/* The first batch is smaller: a result that fits in it needs no worker. */
-enum { FIRST_BATCH_BYTES = 256 * 1024 };
+enum {
+  FIRST_BATCH_BYTES = 256 * 1024,  /* smaller: a result that fits in it needs no worker */
+  BULK_ROWS = 2000                 /* a relation of so many, or of nobody knows how many */
+};
 
 struct cursor {
   sqlite3_vtab_cursor base;    /* SQLite's; first */
@@ -45,7 +44,6 @@ struct cursor {
   query query;
   request request;
   connection *connection;      /* not NULL while a request is under way */
-  pid_t process;               /* that sent it */
   scan *scan;
   prefetch *prefetch;          /* not NULL: the worker owns scan and connection */
   bool more;                   /* the scan has rows beyond the batch */
@@ -96,8 +94,7 @@ static void end_request(cursor *c, const tskdb_error *e) {
   if (!c->connection) return;
   server *s = c->table->server;
   record_end(c, e);
-  /* A child's copy of its parent's scan is left as it is: ending it would talk. */
-  if (c->scan && c->process == getpid()) s->driver->scan_close(c->scan);
+  if (c->scan) s->driver->scan_close(c->scan);
   s->release(s, c->connection);
   c->scan = NULL;
   c->connection = NULL;
@@ -206,9 +203,6 @@ static scan_status fetch_batch(cursor *c, tskdb_error *e) {
 
 /* Fetches the next rows; none are left if the batch is empty. False with an error set. */
 static bool fetch(cursor *c, tskdb_error *e) {
-  if (c->process != getpid()) {
-    return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
-  }
   do {   /* a batch may be empty although rows follow */
     scan_status status = fetch_batch(c, e);
     if (status == SCAN_ERROR) return false;
@@ -224,7 +218,6 @@ static bool send(cursor *c, tskdb_error *e) {
   server *s = c->table->server;
   c->connection = s->acquire(s, &c->wait, e);
   if (!c->connection) return false;
-  c->process = getpid();
   c->record = (request_record){.started = unix_time()};
   c->started_us = wait_now_us();
   c->round_trips_before = c->connection->round_trips;
@@ -281,6 +274,8 @@ int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **ar
     return cursor_fail(c, &e);
   }
   if (empty) return SQLITE_OK;
+  double rows = c->table->relation->rows;
+  c->query.bulk = c->table->server->options.bulk && (rows < 0 || rows >= BULK_ROWS);
   if (!start_scan(c, &e)) return cursor_fail(c, &e);
   c->ordinal = 1;
   settle(c);
@@ -368,6 +363,14 @@ static int result_key(const cursor *c, sqlite3_context *out) {
   return SQLITE_OK;
 }
 
+/* A text that has its NUL at its end and nowhere else: SQLite then copies the
+** NUL too and need not make room for one when the text is read. */
+static void result_text(sqlite3_context *out, const char *text, size_t length) {
+  bool whole = strlen(text) == length;
+  if (whole) sqlite3_result_text(out, text, -1, SQLITE_TRANSIENT);
+  else sqlite3_result_text64(out, text, length, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 int cursor_column(cursor *c, sqlite3_context *out, int column_number) {
   const relation *r = c->table->relation;
   if (column_number == c->table->key_column) return result_key(c, out);
@@ -375,14 +378,16 @@ int cursor_column(cursor *c, sqlite3_context *out, int column_number) {
     sqlite3_result_error(out, "tskdb: a column is read that the statement did not name", -1);
     return SQLITE_ERROR;
   }
-  value v = cell(c, column_number);
-  switch (v.storage) {
-    case STORAGE_INTEGER: sqlite3_result_int64(out, v.integer); break;
-    case STORAGE_REAL: sqlite3_result_double(out, v.real); break;
-    case STORAGE_TEXT:
-      sqlite3_result_text64(out, v.bytes, v.length, SQLITE_TRANSIENT, SQLITE_UTF8);
+  const batch *b = &c->batch;
+  size_t slot = (size_t)c->position[column_number] * b->row_limit + c->row;
+  const batch_cell *found = &b->cells[slot];
+  switch (b->storage[slot]) {
+    case STORAGE_INTEGER: sqlite3_result_int64(out, found->integer); break;
+    case STORAGE_REAL: sqlite3_result_double(out, found->real); break;
+    case STORAGE_TEXT: result_text(out, b->heap + found->bytes.offset, found->bytes.length); break;
+    case STORAGE_BLOB:
+      sqlite3_result_blob64(out, b->heap + found->bytes.offset, found->bytes.length, SQLITE_TRANSIENT);
       break;
-    case STORAGE_BLOB: sqlite3_result_blob64(out, v.bytes, v.length, SQLITE_TRANSIENT); break;
     default: sqlite3_result_null(out);
   }
   return SQLITE_OK;

@@ -30,7 +30,7 @@
 
 /* Raised whenever a struct of the contract changes; a module that was built
 ** for another one is refused. */
-#define DRIVER_CONTRACT 2
+#define DRIVER_CONTRACT 3
 
 typedef struct driver driver;
 

@@ -266,20 +266,31 @@ static const struct reading {
     {3043000, UNSIGNED_LIMIT, UINT64_MAX / 10, LONG_IS_WIDER ? read_multiplied : read_paired},
     {0, SIGNED_LIMIT, INT64_MAX / 10, read_divided}};
 
-double number_sqlite_real(const number *n, int version) {
+static const struct reading *reading_of(int version) {
   const struct reading *reading = readings;
   while (version < reading->since) reading++;
-  scaled x = scale(n, reading->digits_limit);
-  double r = 0;
+  return reading;
+}
+
+static double read_scaled(scaled x, const struct reading *reading) {
   if (FLT_EVAL_METHOD == 0 && x.significand <= UINT64_C(1) << 53 && x.exponent <= 0 &&
       x.exponent >= -2) {
     /* Prices: so few decimals lie far enough from the middle of two doubles that every way
     ** finds the nearest one, as this single division does. */
     static const double powers[] = {1, 10, 100};
-    r = (double)x.significand / powers[-x.exponent];
-  } else if (x.significand) {
-    balance(&x, reading->balance_limit);
-    r = reading->read(x);
+    return (double)x.significand / powers[-x.exponent];
   }
+  if (x.significand == 0) return 0;
+  balance(&x, reading->balance_limit);
+  return reading->read(x);
+}
+
+double number_sqlite_real(const number *n, int version) {
+  const struct reading *reading = reading_of(version);
+  double r = read_scaled(scale(n, reading->digits_limit), reading);
   return n->negative ? -r : r;
+}
+
+double number_sqlite_scaled(uint64_t significand, int exponent, int version) {
+  return read_scaled((scaled){significand, exponent}, reading_of(version));
 }

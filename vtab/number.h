@@ -32,4 +32,7 @@ double number_real(const number *n);
 /* The double that SQLite of VERSION (sqlite3_libversion_number()) makes of it. */
 double number_sqlite_real(const number *n, int version);
 
+/* The same of the number SIGNIFICAND * 10^EXPONENT, which has at most 17 digits. */
+double number_sqlite_scaled(uint64_t significand, int exponent, int version);
+
 #endif

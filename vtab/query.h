@@ -53,6 +53,7 @@ typedef struct query {
   int n_group_by;
   query_order *order_by;
   int n_order_by;
+  bool bulk;               /* many rows are expected: what costs less a row may cost more to begin */
   bool has_limit;
   int64_t limit, offset;   /* offset only with has_limit */
   const value *parameters; /* values; STORAGE_LIST for IN */

@@ -18,6 +18,7 @@ typedef struct server server;
 /* Options of a server as they concern its tables. */
 typedef struct server_options {
   bool pushdown;             /* false: every filter, order and limit is local */
+  bool bulk;                 /* many rows may come in another way than few (query.h) */
   bool prefetch;             /* a worker fetches the next batch of a large result */
   int timeout_ms;            /* bound of one wait; 0: none */
   size_t batch_bytes;        /* bound of one batch */

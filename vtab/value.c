@@ -86,17 +86,17 @@ static bool is_space(char c) {
 ** and sqlite3VdbeIntegerAffinity().  Digits alone are an INTEGER when they fit;
 ** any other number is one if its REAL is whole and strictly between the ends
 ** of the range. */
+static value real_value(double r) {
+  if (r > -0x1p63 && r < 0x1p63 && (double)(int64_t)r == r) {
+    return (value){.storage = STORAGE_INTEGER, .integer = (int64_t)r};
+  }
+  return (value){.storage = STORAGE_REAL, .real = r};
+}
+
 static value number_value(const number *n) {
   value v = {.storage = STORAGE_INTEGER};
   if (n->integral && number_integer(n, &v.integer)) return v;
-  double r = number_sqlite_real(n, sqlite_version());
-  if (r > -0x1p63 && r < 0x1p63 && (double)(int64_t)r == r) {
-    v.integer = (int64_t)r;
-    return v;
-  }
-  v.storage = STORAGE_REAL;
-  v.real = r;
-  return v;
+  return real_value(number_sqlite_real(n, sqlite_version()));
 }
 
 bool value_apply_numeric(value *v) {
@@ -163,6 +163,16 @@ value value_from_decimal(const char *text, size_t length) {
   if (is_word(text, length, "NaN")) return (value){.storage = STORAGE_NULL};
   if (scan_infinity(text, length, &v.real)) v.storage = STORAGE_REAL;
   return v;
+}
+
+value value_from_scaled(uint64_t digits, int scale, bool negative) {
+  if (scale == 0) {
+    int64_t whole = (int64_t)digits;
+    return (value){.storage = STORAGE_INTEGER, .integer = negative ? -whole : whole};
+  }
+  while (scale > 0 && digits % 10 == 0) digits /= 10, scale--;
+  double r = number_sqlite_scaled(digits, -scale, sqlite_version());
+  return real_value(negative ? -r : r);
 }
 
 bool value_parse_real(const char *text, size_t length, double *out) {

@@ -86,6 +86,10 @@ bool value_apply_numeric(value *v);
 ** "Infinity" and "-Infinity" REAL.  Anything else stays TEXT, borrowed. */
 value value_from_decimal(const char *text, size_t length);
 
+/* The same of the number that is written with these DIGITS, at most 17, of which
+** SCALE (0..40) stand behind the point. */
+value value_from_scaled(uint64_t digits, int scale, bool negative);
+
 /* What arrives for bytes of which the server knows no type: TEXT if they are
 ** UTF-8, else BLOB.  Borrowed. */
 value value_from_bytes(const char *bytes, size_t length);

@@ -216,6 +216,22 @@ START_TEST(a_decimal_of_15_digits_is_found_again) {
 }
 END_TEST
 
+START_TEST(digits_and_scale_are_the_same_as_their_text) {
+  char text[128], digits[64];
+  for (int i = 0; i < 100000; i++) {
+    uint64_t n = (uint64_t)random() << 31 ^ (uint64_t)random();
+    n %= i % 3 == 0 ? 1000 : i % 3 == 1 ? UINT64_C(10000000) : UINT64_C(100000000000000000);
+    if (i % 5 == 0) n = n / 1000 * 1000;
+    int scale = i % 41, length = sprintf(digits, "%0*llu", scale + 1, (unsigned long long)n);
+    const char *sign = i & 1 ? "-" : "", *point = scale ? "." : "";
+    sprintf(text, "%s%.*s%s%s", sign, length - scale, digits, point, digits + length - scale);
+    value v = value_from_scaled(n, scale, i & 1), same = value_from_decimal(text, strlen(text));
+    EXPECT(v.storage == same.storage && v.integer == same.integer &&
+               memcmp(&v.real, &same.real, sizeof v.real) == 0, "%s", text);
+  }
+}
+END_TEST
+
 /* CAST takes prefixes as well; where the whole text is a number, the types agree for
 ** what is below 2^51, where CAST stops looking for whole numbers. */
 START_TEST(cast_agrees_on_the_type_of_plain_numbers) {
@@ -450,6 +466,7 @@ int main(void) {
   tcase_add_test(numbers, random_texts_are_numbers_as_in_a_numeric_column);
   tcase_add_test(numbers, every_sqlite_is_followed_in_its_own_rounding);
   tcase_add_test(numbers, a_decimal_of_15_digits_is_found_again);
+  tcase_add_test(numbers, digits_and_scale_are_the_same_as_their_text);
   tcase_add_test(numbers, cast_agrees_on_the_type_of_plain_numbers);
   tcase_add_test(numbers, other_storages_are_left_alone);
   tcase_add_test(numbers, decimal_text_is_what_a_numeric_column_holds);

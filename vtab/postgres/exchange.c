@@ -43,40 +43,61 @@ static bool consume(postgres_connection *c, tskdb_error *e) {
   return PQconsumeInput(c->pg) || postgres_connection_error(c, "cannot read from the server", e);
 }
 
+/* How long nothing has come on an encrypted connection. */
+typedef struct silence {
+  int slice_ms;              /* of the next wait; 0: libpq has not been asked yet */
+  int64_t since_us;
+} silence;
+
 /* Under TLS bytes may wait inside the library with nothing left in the socket,
 ** and libpq does not tell: so it is asked again and again, less and less often. */
-static bool read_tls(postgres_connection *c, const wait_scope *w, tskdb_error *e) {
-  int64_t start = wait_now_us();
+static bool receive_sealed(postgres_connection *c, const wait_scope *w, silence *s, tskdb_error *e) {
+  if (s->slice_ms == 0) {
+    *s = (silence){1, wait_now_us()};
+    return consume(c, e);
+  }
+  bool timed_out;
+  if (!wait_socket_for(w, PQsocket(c->pg), POLLIN, s->slice_ms, &timed_out, NULL, e)) return false;
   if (!consume(c, e)) return false;
-  for (int slice = 1; PQisBusy(c->pg);) {
-    bool timed_out;
-    if (!wait_socket_for(w, PQsocket(c->pg), POLLIN, slice, &timed_out, NULL, e)) return false;
-    if (!consume(c, e)) return false;
-    if (!timed_out) return true;
-    if (w->timeout_ms > 0 && wait_now_us() - start > (int64_t)w->timeout_ms * 1000) {
-      return error_set(e, ERROR_TIMEOUT, "no answer for %d ms (option timeout)", w->timeout_ms);
-    }
-    if (slice < TLS_SLICE_MAX_MS) slice *= 2;
+  if (!timed_out) {
+    *s = (silence){0};
+  } else if (w->timeout_ms > 0 && wait_now_us() - s->since_us > (int64_t)w->timeout_ms * 1000) {
+    return error_set(e, ERROR_TIMEOUT, "no answer for %d ms (option timeout)", w->timeout_ms);
+  } else if (s->slice_ms < TLS_SLICE_MAX_MS) {
+    s->slice_ms *= 2;
   }
   return true;
 }
 
+/* Waits for more of an answer. */
+static bool receive(postgres_connection *c, const wait_scope *w, silence *s, tskdb_error *e) {
+  if (PQsslInUse(c->pg) || PQgssEncInUse(c->pg)) return receive_sealed(c, w, s, e);
+  return wait_socket(w, PQsocket(c->pg), POLLIN, NULL, e) && consume(c, e);
+}
+
 bool postgres_next_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e) {
+  silence s = {0};
   *result = NULL;
-  bool sealed = PQisBusy(c->pg) && (PQsslInUse(c->pg) || PQgssEncInUse(c->pg));
   while (PQisBusy(c->pg)) {
-    if (sealed) {
-      if (!read_tls(c, w, e)) return false;
-    } else {
-      if (!wait_socket(w, PQsocket(c->pg), POLLIN, NULL, e)) return false;
-      if (!consume(c, e)) return false;
-    }
+    if (!receive(c, w, &s, e)) return false;
   }
   *result = PQgetResult(c->pg);
   if (!*result && PQstatus(c->pg) == CONNECTION_BAD) {
     return postgres_connection_error(c, "the connection was lost", e);
   }
   return true;
+}
+
+bool postgres_next_copy(postgres_connection *c, const wait_scope *w, char **bytes, int *length,
+                        tskdb_error *e) {
+  silence s = {0};
+  *bytes = NULL;
+  for (;;) {
+    *length = PQgetCopyData(c->pg, bytes, 1);
+    if (*length < -1) return postgres_connection_error(c, "cannot read from the server", e);
+    if (*length != 0) return true;
+    if (!receive(c, w, &s, e)) return false;
+  }
 }
 
 /* ---- requests of our own ------------------------------------------------ */
@@ -170,6 +191,18 @@ static void note_state(const PGresult *r, char *sqlstate) {
   if (sqlstate) strncpy(sqlstate, state ? state : "", 5);
 }
 
+/* Whether the data of a COPY have ended within what has arrived. */
+static bool skip_copy(postgres_connection *c, int limit) {
+  for (int i = 0; i < limit; i++) {
+    char *bytes = NULL;
+    int length = PQgetCopyData(c->pg, &bytes, 1);
+    if (length == 0 && PQconsumeInput(c->pg)) length = PQgetCopyData(c->pg, &bytes, 1);
+    if (length <= 0) return length == -1;
+    PQfreemem(bytes);
+  }
+  return false;
+}
+
 /* Reads away what has arrived. True: the answer has ended.  The socket is read
 ** only when libpq has no whole row left: each read moves all that is buffered,
 ** and a fast server would fill the buffer faster than rows are taken out. */
@@ -178,24 +211,43 @@ static bool drain_arrived(postgres_connection *c, int limit, char *sqlstate) {
     if (PQisBusy(c->pg) && (!PQconsumeInput(c->pg) || PQisBusy(c->pg))) return false;
     PGresult *r = PQgetResult(c->pg);
     if (!r) return true;
+    bool copy = PQresultStatus(r) == PGRES_COPY_OUT;
     note_state(r, sqlstate);
     PQclear(r);
+    if (copy && !skip_copy(c, limit)) return false;
   }
   return false;
 }
 
-static bool drain(postgres_connection *c, char *sqlstate) {
-  int64_t end = wait_now_us() + (int64_t)ABANDON_MS * 1000;
+/* The scope of what is left until END_US. */
+static wait_scope until(int64_t end_us) {
+  int64_t left_ms = (end_us - wait_now_us()) / 1000;
+  return (wait_scope){.timeout_ms = left_ms > 0 ? (int)left_ms : -1, .wake_fd = -1};
+}
+
+static bool drain_copy(postgres_connection *c, int64_t end_us) {
   for (;;) {
-    int64_t left_ms = (end - wait_now_us()) / 1000;
-    wait_scope w = {.timeout_ms = (int)left_ms, .wake_fd = -1};
+    wait_scope w = until(end_us);
+    char *bytes;
+    int length;
+    if (w.timeout_ms < 0 || !postgres_next_copy(c, &w, &bytes, &length, NULL)) return false;
+    if (length < 0) return true;
+    PQfreemem(bytes);
+  }
+}
+
+static bool drain(postgres_connection *c, char *sqlstate) {
+  int64_t end_us = wait_now_us() + (int64_t)ABANDON_MS * 1000;
+  for (;;) {
+    wait_scope w = until(end_us);
     PGresult *r;
-    if (left_ms <= 0 || !postgres_next_result(c, &w, &r, NULL)) return false;
+    if (w.timeout_ms < 0 || !postgres_next_result(c, &w, &r, NULL)) return false;
     if (!r) return true;
     ExecStatusType status = PQresultStatus(r);
     note_state(r, sqlstate);
     PQclear(r);
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) return false;
+    if (status == PGRES_COPY_OUT && !drain_copy(c, end_us)) return false;
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_BOTH) return false;
   }
 }
 

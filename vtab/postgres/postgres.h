@@ -89,6 +89,10 @@ bool postgres_run(postgres_connection *c, const postgres_request *requests, int 
 bool postgres_flush(postgres_connection *c, const wait_scope *w, tskdb_error *e);
 /* *RESULT is new, or NULL at the end of the answer. */
 bool postgres_next_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e);
+/* One message of a COPY to us: *LENGTH of *BYTES, new (PQfreemem), or -1 at its end,
+** behind which its result follows. */
+bool postgres_next_copy(postgres_connection *c, const wait_scope *w, char **bytes, int *length,
+                        tskdb_error *e);
 /* Ends an answer that nobody wants; SQLSTATE (6 bytes, may be NULL) receives its last error. */
 void postgres_abandon(postgres_connection *c, char *sqlstate);
 
@@ -135,7 +139,8 @@ void postgres_select(buffer *out, const column *c, const char *quoted);
 uint32_t postgres_wire_type(const column *c);
 
 /* Decodes one value in binary format. False: the bytes make no sense for the type. */
-bool postgres_decode(const column *c, const char *bytes, int length, batch *b, int col);
+typedef bool postgres_decoder(const char *bytes, int length, batch *b, int col);
+postgres_decoder *postgres_decoder_of(const column *c);
 
 /* ---- compile.c ------------------------------------------------------------ */
 
@@ -148,6 +153,9 @@ bool postgres_compile(const query *q, uint32_t version, arena *a, request *out, 
 /* Sends TEXT, asks for rows in binary, one by one. */
 bool postgres_statement_send(postgres_connection *c, const char *text, const value *v, int n,
                              const wait_scope *w, tskdb_error *e);
+/* Sends TEXT, which has no parameters, and asks for its description first and then
+** for its rows as a COPY in binary format. */
+bool postgres_copy_send(postgres_connection *c, const char *text, const wait_scope *w, tskdb_error *e);
 /* Forgets the prepared statements: the server has, or its tables changed. */
 void postgres_statement_forget_all(postgres_connection *c);
 bool postgres_exec(connection *c, const char *native, const value *v, int n, const wait_scope *w,

@@ -1,39 +1,58 @@
 /*
 ** scan.c - the rows of one request, decoded straight into batches.
 **
+** They come one result each, or, if many are expected and there are no
+** parameters (COPY takes none), as a COPY in binary format, which costs libpq
+** half as much.
+**
 ** Invariants:
 **   1. The end of rows is the server's "command complete" alone; a lost
 **      connection or an error in the middle is an error.
-**   2. The first answer's description must be the one that the relation was
-**      discovered with: number and types of columns.  What changed since is
-**      ERROR_STALE, never a shifted column.
+**   2. The description must be the one that the relation was discovered with:
+**      number and types of columns.  What changed since is ERROR_STALE, never
+**      a shifted column.  A COPY has no description: an empty SELECT of the
+**      same text before it, in the same transaction, brings it.
+**   3. Each message of a COPY is one whole row of as many fields.
 */
 #include <string.h>
 
 #include "vtab/memory.h"
 #include "vtab/postgres/postgres.h"
 
+/* A column of the select list. */
+typedef struct field {
+  const column *column;
+  postgres_decoder *decode;
+} field;
+
 struct scan {
   postgres_connection *c;
   const query *query;          /* the request's, borrowed */
-  const column **columns;      /* of the select list */
+  field *fields;
+  bool copy;                   /* the rows come as a COPY */
   bool checked;                /* the description was compared */
+  bool copying;                /* the next messages are rows */
+  bool headed;                 /* the header of the COPY was read */
+  bool complete;               /* the server said that these are all rows */
   bool ended;                  /* the answer has been read to its end */
 };
 
-static scan *scan_new(postgres_connection *c, const query *q) {
+static scan *scan_new(postgres_connection *c, const request *r) {
+  const query *q = r->query;
   scan *s = mem_zalloc(sizeof(*s));
   if (!s) return NULL;
   s->c = c;
   s->query = q;
-  s->columns = mem_alloc(((size_t)q->n_select + 1) * sizeof(*s->columns));
-  if (!s->columns) {
+  s->copy = q->bulk && r->n_parameters == 0;
+  s->fields = mem_alloc(((size_t)q->n_select + 1) * sizeof(*s->fields));
+  if (!s->fields) {
     mem_free(s);
     return NULL;
   }
   for (int i = 0; i < q->n_select; i++) {
     const query_expr *x = &q->select[i];
-    s->columns[i] = &q->sources[x->source].relation->columns[x->column];
+    const column *c_i = &q->sources[x->source].relation->columns[x->column];
+    s->fields[i] = (field){c_i, postgres_decoder_of(c_i)};
   }
   return s;
 }
@@ -70,10 +89,11 @@ static bool check(scan *s, const PGresult *r, tskdb_error *e) {
   int n = s->query->n_select;
   if (PQnfields(r) != (n ? n : 1)) return stale(s, "it has other columns", e);
   for (int i = 0; i < n; i++) {
-    const column *c = s->columns[i];
+    const column *c = s->fields[i].column;
     bool modified = c->klass == CLASS_DECIMAL && PQfmod(r, i) != (int)c->type_detail;
     if (PQftype(r, i) != postgres_wire_type(c) || modified) return stale_column(s, c, e);
-    if (PQfformat(r, i) != 1) return error_set(e, ERROR_PROTOCOL, "the server answers in text");
+    /* What describes a COPY announces text, and has no rows. */
+    if (!s->copy && PQfformat(r, i) != 1) return error_set(e, ERROR_PROTOCOL, "the server answers in text");
   }
   s->checked = true;
   return true;
@@ -81,52 +101,147 @@ static bool check(scan *s, const PGresult *r, tskdb_error *e) {
 
 scan *postgres_scan_open(connection *base, const request *r, const wait_scope *w, tskdb_error *e) {
   postgres_connection *c = (postgres_connection *)base;
-  scan *s = scan_new(c, r->query);
+  scan *s = scan_new(c, r);
   if (!s) {
     error_memory(e);
     return NULL;
   }
-  if (postgres_statement_send(c, r->text, r->parameters, r->n_parameters, w, e)) return s;
+  bool sent = s->copy ? postgres_copy_send(c, r->text, w, e)
+                      : postgres_statement_send(c, r->text, r->parameters, r->n_parameters, w, e);
+  if (sent) return s;
   if (is_stale_state(e->sqlstate)) e->klass = ERROR_STALE;
   postgres_scan_close(s);
   return NULL;
 }
 
+static bool take_value(scan *s, int i, const char *bytes, int length, batch *b, tskdb_error *e) {
+  const field *f = &s->fields[i];
+  s->c->base.bytes_received += (uint64_t)length;
+  if (f->decode(bytes, length, b, i)) return true;
+  return error_set(e, ERROR_PROTOCOL, "column \"%s\": %d bytes make no sense as %s", f->column->name,
+                   length, f->column->remote_type);
+}
+
+/* ---- rows as results ------------------------------------------------------ */
+
 static bool take_rows(scan *s, const PGresult *r, batch *b, tskdb_error *e) {
-  if (!s->checked && !check(s, r, e)) return false;
   int rows = PQntuples(r);
   for (int row = 0; row < rows; row++) {
     for (int i = 0; i < s->query->n_select; i++) {
       if (PQgetisnull(r, row, i)) continue;
-      int length = PQgetlength(r, row, i);
-      s->c->base.bytes_received += (uint64_t)length;
-      if (!postgres_decode(s->columns[i], PQgetvalue(r, row, i), length, b, i)) {
-        return error_set(e, ERROR_PROTOCOL, "column \"%s\": %d bytes make no sense as %s", s->columns[i]->name,
-                         length, s->columns[i]->remote_type);
-      }
+      if (!take_value(s, i, PQgetvalue(r, row, i), PQgetlength(r, row, i), b, e)) return false;
     }
     batch_end_row(b);
   }
   return true;
 }
 
+static bool take_result(scan *s, const PGresult *r, batch *b, tskdb_error *e) {
+  switch (PQresultStatus(r)) {
+    case PGRES_SINGLE_TUPLE: case PGRES_TUPLES_OK:
+      if (!s->checked && !check(s, r, e)) return false;
+      s->complete = !s->copy && PQresultStatus(r) == PGRES_TUPLES_OK;
+      return take_rows(s, r, b, e);
+    case PGRES_COPY_OUT:
+      s->copying = s->copy && s->checked;
+      return s->copying || error_set(e, ERROR_PROTOCOL, "the server sends a copy that was not asked for");
+    case PGRES_COMMAND_OK:
+      s->complete = s->headed;
+      return true;
+    default: return failed(s, r, e);
+  }
+}
+
+/* ---- rows as a COPY --------------------------------------------------------- */
+
+static uint32_t uint32_at(const char *p) {
+  const unsigned char *u = (const unsigned char *)p;
+  return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+}
+
+/* Signature, flags, length of what extends the header.  Returns the number of
+** bytes, 0 if it is another header. */
+static uint32_t header_length(const char *p, uint32_t length) {
+  static const char signature[] = "PGCOPY\n\377\r\n";   /* and its NUL */
+  enum { HEAD = sizeof(signature) + 8 };
+  if (length < HEAD || memcmp(p, signature, sizeof(signature)) != 0) return 0;
+  if (uint32_at(p + sizeof(signature)) >> 16) return 0;   /* flags that a reader must know */
+  uint32_t extension = uint32_at(p + sizeof(signature) + 4);
+  return extension <= length - HEAD ? HEAD + extension : 0;
+}
+
+static bool malformed(tskdb_error *e) {
+  return error_set(e, ERROR_PROTOCOL, "a row of a COPY makes no sense");
+}
+
+/* The fields of a row, which end where the message does. */
+static bool take_fields(scan *s, const char *p, const char *end, batch *b, tskdb_error *e) {
+  int n = s->query->n_select;
+  for (int i = 0; i < (n ? n : 1); i++) {
+    if (end - p < 4) return malformed(e);
+    int32_t length = (int32_t)uint32_at(p);
+    p += 4;
+    if (length < 0) continue;
+    if (length > end - p) return malformed(e);
+    if (i < n && !take_value(s, i, p, length, b, e)) return false;
+    p += length;
+  }
+  batch_end_row(b);
+  return p == end || malformed(e);
+}
+
+static bool take_message(scan *s, const char *p, uint32_t length, batch *b, tskdb_error *e) {
+  const char *end = p + length;
+  int n = s->query->n_select ? s->query->n_select : 1;
+  if (!s->headed) {
+    uint32_t header = header_length(p, length);
+    if (!header) return malformed(e);
+    p += header;
+    s->headed = true;
+    if (p == end) return true;
+  }
+  if (end - p < 2) return malformed(e);
+  int count = (int16_t)((unsigned char)p[0] << 8 | (unsigned char)p[1]);
+  p += 2;
+  if (count == -1) return p == end || malformed(e);   /* the trailer */
+  return count == n ? take_fields(s, p, end, b, e) : malformed(e);
+}
+
+static bool fetch_copied(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
+  char *bytes;
+  int length;
+  if (!postgres_next_copy(s->c, w, &bytes, &length, e)) return false;
+  if (length < 0) {
+    s->copying = false;        /* its result comes next */
+    return true;
+  }
+  bool ok = take_message(s, bytes, (uint32_t)length, b, e);
+  PQfreemem(bytes);
+  return ok;
+}
+
+/* ---- fetching ------------------------------------------------------------- */
+
 static bool is_full(const batch *b) {
   return b->failed || b->n_rows >= BATCH_MAX_ROWS || batch_bytes(b) >= b->byte_limit;
 }
 
+static bool fetch_result(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
+  PGresult *r;
+  if (!postgres_next_result(s->c, w, &r, e)) return false;
+  s->ended = r == NULL;
+  bool ok = s->ended || take_result(s, r, b, e);
+  PQclear(r);
+  return ok;
+}
+
 scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
   while (!is_full(b)) {
-    PGresult *r;
-    if (!postgres_next_result(s->c, w, &r, e)) return SCAN_ERROR;
-    if (!r) {
-      s->ended = true;
-      return s->checked ? SCAN_END : (error_set(e, ERROR_PROTOCOL, "the server sent no result"), SCAN_ERROR);
-    }
-    ExecStatusType status = PQresultStatus(r);
-    bool rows = status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK;
-    bool ok = rows ? take_rows(s, r, b, e) : failed(s, r, e);
-    PQclear(r);
-    if (!ok) return SCAN_ERROR;
+    if (!(s->copying ? fetch_copied(s, b, w, e) : fetch_result(s, b, w, e))) return SCAN_ERROR;
+    if (!s->ended) continue;
+    if (s->complete) return SCAN_END;
+    error_set(e, ERROR_PROTOCOL, "the server's answer has no end");
+    return SCAN_ERROR;
   }
   return SCAN_ROWS;
 }
@@ -134,6 +249,6 @@ scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_er
 void postgres_scan_close(scan *s) {
   if (!s) return;
   if (!s->ended) postgres_abandon(s->c, NULL);
-  mem_free(s->columns);
+  mem_free(s->fields);
   mem_free(s);
 }

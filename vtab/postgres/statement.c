@@ -175,6 +175,22 @@ bool postgres_statement_send(postgres_connection *c, const char *text, const val
   return ok;
 }
 
+/* Two statements in one message are one transaction: the lock that the first
+** takes keeps the tables as it describes them until the second has ended. */
+bool postgres_copy_send(postgres_connection *c, const char *text, const wait_scope *w, tskdb_error *e) {
+  buffer sql = {0};
+  buffer_printf(&sql, "SELECT * FROM (%s\n) AS d LIMIT 0; COPY (%s\n) TO STDOUT (FORMAT binary)",
+                text, text);
+  bool sent = !sql.failed && PQsendQuery(c->pg, buffer_cstr(&sql));
+  bool failed = sql.failed;
+  buffer_free(&sql);
+  if (failed) return error_memory(e);
+  if (!sent) return postgres_connection_error(c, "cannot send", e);
+  c->row_by_row = false;
+  c->base.round_trips++;
+  return postgres_flush(c, w, e);
+}
+
 /* ---- native statements ---------------------------------------------------------- */
 
 /* One result of a native statement. False: it is an error, or wants a copy. */

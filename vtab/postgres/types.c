@@ -14,17 +14,16 @@
 #include "vtab/memory.h"
 #include "vtab/postgres/postgres.h"
 
-typedef bool decoder(const column *c, const char *p, int length, batch *b, int col);
-
-static decoder decode_bool, decode_integer, decode_oid, decode_float4, decode_float8, decode_numeric,
-    decode_text, decode_bytes, decode_date, decode_time, decode_timestamp, decode_uuid;
+static postgres_decoder decode_bool, decode_integer, decode_oid, decode_float4, decode_float8,
+    decode_numeric, decode_text, decode_bytes, decode_date, decode_time, decode_timestamp,
+    decode_uuid;
 
 enum { OID_TEXT = 25, OID_NUMERIC = 1700, OID_BPCHAR = 1042, OID_RECORD = 2249, OID_RECORDS = 2287 };
 
 static const struct wire_type {
   uint32_t oid;            /* pg_type.oid, fixed by the server's own sources (pg_type.dat) */
   type_class klass;
-  decoder *decode;         /* NULL: cast to text */
+  postgres_decoder *decode;  /* NULL: cast to text */
 } wire_types[] = {
   {16, CLASS_BOOL, decode_bool}, {21, CLASS_INT, decode_integer}, {23, CLASS_INT, decode_integer},
   {20, CLASS_INT, decode_integer}, {26, CLASS_UINT64, decode_oid}, {700, CLASS_FLOAT4, decode_float4},
@@ -71,23 +70,23 @@ void postgres_classify(const postgres_type *t, const discovery *want, column *c)
 static bool is_json(const column *c) { return c->klass == CLASS_ARRAY || c->klass == CLASS_COMPOSITE; }
 
 /* NULL: the server casts to text. */
-static decoder *decoder_of(const column *c) {
+static postgres_decoder *own_decoder(const column *c) {
   const struct wire_type *w = is_json(c) || c->klass == CLASS_NUMERIC_TEXT ? NULL : wire_type_of(c->type_id);
   return w ? w->decode : NULL;
 }
 
 void postgres_select(buffer *out, const column *c, const char *quoted) {
   if (is_json(c)) buffer_printf(out, "pg_catalog.to_json(%s)::pg_catalog.text", quoted);
-  else if (decoder_of(c)) buffer_text(out, quoted);
+  else if (own_decoder(c)) buffer_text(out, quoted);
   else if (c->klass == CLASS_OTHER) buffer_printf(out, POSTGRES_OUTPUT("%s", "%s"), quoted, quoted);
   else buffer_printf(out, "%s::pg_catalog.text", quoted);
 }
 
-uint32_t postgres_wire_type(const column *c) { return decoder_of(c) ? c->type_id : OID_TEXT; }
+uint32_t postgres_wire_type(const column *c) { return own_decoder(c) ? c->type_id : OID_TEXT; }
 
-bool postgres_decode(const column *c, const char *bytes, int length, batch *b, int col) {
-  decoder *decode = decoder_of(c);
-  return decode ? decode(c, bytes, length, b, col) : decode_text(c, bytes, length, b, col);
+postgres_decoder *postgres_decoder_of(const column *c) {
+  postgres_decoder *decode = own_decoder(c);
+  return decode ? decode : decode_text;
 }
 
 /* ---- numbers ------------------------------------------------------------- */
@@ -108,15 +107,13 @@ static int64_t int64_at(const char *p) {
   return (int64_t)((uint64_t)uint32_at(p) << 32 | uint32_at(p + 4));
 }
 
-static bool decode_bool(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_bool(const char *p, int length, batch *b, int col) {
   if (length != 1) return false;
   batch_integer(b, col, *p != 0);
   return true;
 }
 
-static bool decode_integer(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_integer(const char *p, int length, batch *b, int col) {
   if (length == 4) batch_integer(b, col, (int32_t)uint32_at(p));
   else if (length == 8) batch_integer(b, col, int64_at(p));
   else if (length == 2) batch_integer(b, col, int16_at(p));
@@ -124,15 +121,13 @@ static bool decode_integer(const column *c, const char *p, int length, batch *b,
   return true;
 }
 
-static bool decode_oid(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_oid(const char *p, int length, batch *b, int col) {
   if (length != 4) return false;
   batch_integer(b, col, uint32_at(p));
   return true;
 }
 
-static bool decode_float4(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_float4(const char *p, int length, batch *b, int col) {
   if (length != 4) return false;
   uint32_t bits = uint32_at(p);
   float v;
@@ -141,8 +136,7 @@ static bool decode_float4(const column *c, const char *p, int length, batch *b, 
   return true;
 }
 
-static bool decode_float8(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_float8(const char *p, int length, batch *b, int col) {
   if (length != 8) return false;
   int64_t bits = int64_at(p);
   double v;
@@ -185,22 +179,37 @@ static bool decode_long_numeric(const char *p, int digits, batch *b, int col) {
   return true;
 }
 
-static bool decode_numeric(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+/* A number of at most 16 digits that are stored, which are most. False: it is not one. */
+static bool decode_short_numeric(const char *p, int digits, batch *b, int col) {
+  int weight = int16_at(p + 2), scale = int16_at(p + 6);
+  int behind = digits - 1 - weight;       /* groups of digits behind the point */
+  uint64_t n = 0;
+  if (digits > 4 || weight > 3 || behind > 10) return false;
+  for (int i = 0; i < digits; i++) {
+    uint16_t group = (uint16_t)int16_at(p + NUMERIC_HEAD + 2 * i);
+    if (group > 9999) return false;
+    n = n * 10000 + group;
+  }
+  for (; behind < 0; behind++) n *= 10000;
+  /* The last group may say more digits than the scale: zeros. */
+  int said = 4 * behind;
+  for (; said > scale && n % 10 == 0; said--) n /= 10;
+  if (said > scale) return false;
+  if (scale && !said) n *= 10, said = 1;  /* 5.00 is read as a REAL, unlike 5 */
+  value v = value_from_scaled(n, said, (uint16_t)int16_at(p + 4) == NUMERIC_NEGATIVE);
+  batch_value(b, col, &v);
+  return true;
+}
+
+static bool decode_numeric(const char *p, int length, batch *b, int col) {
   if (length < NUMERIC_HEAD) return false;
-  int digits = int16_at(p), weight = int16_at(p + 2), sign = (uint16_t)int16_at(p + 4);
+  int digits = int16_at(p), sign = (uint16_t)int16_at(p + 4);
   if (digits < 0 || length != NUMERIC_HEAD + 2 * digits || int16_at(p + 6) < 0) return false;
   if (sign == NUMERIC_NAN) {
     batch_null(b, col);
   } else if (sign == NUMERIC_PINF || sign == NUMERIC_NINF) {
     batch_real(b, col, sign == NUMERIC_PINF ? __builtin_inf() : -__builtin_inf());
-  } else if (digits <= weight + 1 && weight < 3) {
-    /* A whole number below 10^12, where SQLite reads "5" and "5.00" alike; the
-    ** server strips zero digits at the end. */
-    int64_t whole = 0;
-    for (int i = 0; i <= weight; i++) whole = whole * 10000 + (i < digits ? int16_at(p + NUMERIC_HEAD + 2 * i) : 0);
-    batch_integer(b, col, sign == NUMERIC_NEGATIVE ? -whole : whole);
-  } else {
+  } else if (!decode_short_numeric(p, digits, b, col)) {
     return decode_long_numeric(p, digits, b, col);
   }
   return true;
@@ -209,24 +218,21 @@ static bool decode_numeric(const column *c, const char *p, int length, batch *b,
 /* ---- text and bytes -------------------------------------------------------- */
 
 /* What is no UTF-8 (a database in SQL_ASCII holds anything) is a BLOB. */
-static bool decode_text(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_text(const char *p, int length, batch *b, int col) {
   storage s = value_is_utf8(p, (size_t)length) ? STORAGE_TEXT : STORAGE_BLOB;
   batch_bytes_value(b, col, s, p, (size_t)length);
   return true;
 }
 
-static bool decode_bytes(const column *c, const char *p, int length, batch *b, int col) {
-  (void)c;
+static bool decode_bytes(const char *p, int length, batch *b, int col) {
   batch_bytes_value(b, col, STORAGE_BLOB, p, (size_t)length);
   return true;
 }
 
-static bool decode_uuid(const column *c, const char *p, int length, batch *b, int col) {
+static bool decode_uuid(const char *p, int length, batch *b, int col) {
   static const char hex[] = "0123456789abcdef";
   char text[36];
   size_t n = 0;
-  (void)c;
   if (length != 16) return false;
   for (int i = 0; i < 16; i++) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text[n++] = '-';
@@ -268,10 +274,9 @@ static void put_text(batch *b, int col, const char *text) {
   batch_bytes_value(b, col, STORAGE_TEXT, text, strlen(text));
 }
 
-static bool decode_date(const column *c, const char *p, int length, batch *b, int col) {
+static bool decode_date(const char *p, int length, batch *b, int col) {
   char text[96];
   bool bc;
-  (void)c;
   if (length != 4) return false;
   int32_t days = (int32_t)uint32_at(p);
   if (days == INT32_MAX || days == INT32_MIN) {
@@ -284,9 +289,8 @@ static bool decode_date(const column *c, const char *p, int length, batch *b, in
   return true;
 }
 
-static bool decode_time(const column *c, const char *p, int length, batch *b, int col) {
+static bool decode_time(const char *p, int length, batch *b, int col) {
   char text[64];
-  (void)c;
   if (length != 8) return false;
   int64_t micros = int64_at(p);
   if (micros < 0 || micros > DAY_MICROS) return false;
@@ -294,10 +298,9 @@ static bool decode_time(const column *c, const char *p, int length, batch *b, in
   return true;
 }
 
-static bool decode_timestamp(const column *c, const char *p, int length, batch *b, int col) {
+static bool decode_timestamp(const char *p, int length, batch *b, int col) {
   char text[128];
   bool bc;
-  (void)c;
   if (length != 8) return false;
   int64_t micros = int64_at(p);
   if (micros == INT64_MAX || micros == INT64_MIN) {
