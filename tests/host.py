@@ -2,7 +2,7 @@
 
 A script is a list of functions marked with @case, whose names say the behaviour, and ends with
 `main()`.  It prints one line a case, "ok - name" or "not ok - name", and exits with 1 if one
-failed, with 77 if the server that it needs is not there.
+failed, with 77 if the server that it needs is not there.  A case that raises Skip is skipped.
 
 The environment (tests/environment) says where the module and the servers are.
 """
@@ -16,6 +16,10 @@ import traceback
 SERVERS = {"postgres": "TSKDB_TEST_POSTGRES", "mysql": "TSKDB_TEST_MYSQL"}
 
 _cases = []
+
+
+class Skip(Exception):
+    """What a case needs is not there; the text says what."""
 
 
 def case(function):
@@ -128,6 +132,8 @@ def main():
             function(*arguments)
             took = time.monotonic() - start
             print(f"ok - {name}" + (f" # {took:.1f} s" if took >= 1 else ""), flush=True)
+        except Skip as e:
+            print(f"ok - {name} # skip {e}", flush=True)
         except Exception:
             failed += 1
             print(f"not ok - {name}", flush=True)

@@ -30,6 +30,9 @@ SCRIPT_SUITES = \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
 	%reldir%/vtab/scan.test \
+	%reldir%/hosts/node.test \
+	%reldir%/hosts/python.test \
+	%reldir%/hosts/shell.test \
 	%reldir%/federation/attach.test \
 	%reldir%/differential/differential.test
 
@@ -67,6 +70,9 @@ EXTRA_DIST += \
 	%reldir%/differential/shrink.py \
 	%reldir%/differential/traps.py \
 	%reldir%/host.py \
+	%reldir%/hosts/install.sh \
+	%reldir%/hosts/library.py \
+	%reldir%/hosts/node.js \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
 	%reldir%/servers.sh

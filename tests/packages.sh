@@ -1,13 +1,16 @@
 #!/bin/sh
 # tests/packages.sh - installs the Debian packages that are missing, and says which.
 #
-#   tests/packages.sh [group...]     all groups by default
+#   tests/packages.sh [group...]     without a group all but node and fuzz
 #
 #   build      compiler, autotools, SQLite's and the client libraries' headers
 #   postgres   the PostgreSQL server
 #   mysql      the MariaDB server
 #   shell      the stock sqlite3 shell
 #   check      what the tests need beyond these
+#   hosts      what tests/hosts/install.sh needs to install hosts
+#   node       Node and npm, for machines that have them from nowhere else; not by default
+#   fuzz       clang's fuzzer, for `make fuzz`; not by default
 #
 # It works as root or with sudo, and touches nothing when all is there.  No server of the system
 # is started, and it fails when a package could not be installed.  On a system without dpkg it
@@ -22,7 +25,10 @@ packages_of() {
         postgres) echo "postgresql openssl perl-base util-linux" ;;
         mysql) echo "mariadb-server mariadb-client openssl perl-base util-linux" ;;
         shell) echo "sqlite3" ;;
-        check) echo "check clang python3 xz-utils" ;;
+        check) echo "check clang python3 valgrind xz-utils" ;;
+        hosts) echo "python3-pip g++" ;;
+        node) echo "nodejs npm libnode-dev" ;;
+        fuzz) echo "clang libclang-rt-dev" ;;
         *) echo "packages: no group $1" >&2; return 1 ;;
     esac
 }
@@ -58,7 +64,7 @@ install_packages() {
             apt-get -qq -y --no-install-recommends install "$@" </dev/null >/dev/null
 }
 
-[ $# -gt 0 ] || set -- build postgres mysql shell check
+[ $# -gt 0 ] || set -- build postgres mysql shell check hosts
 wanted=
 for group; do wanted="$wanted $(packages_of "$group")"; done
 

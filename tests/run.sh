@@ -206,6 +206,7 @@ export source_dir build_dir jobs work
 if [ -z "$list" ]; then
     heading packages
     "$source_dir/tests/packages.sh" || echo "run: going on without some packages"
+    "$source_dir/tests/hosts/install.sh" || echo "run: going on without some hosts"
 fi
 heading "build in $build_dir ${flags[*]:-}"
 build "$build_dir" "${flags[@]}" || give_up "the build failed"

@@ -12,11 +12,14 @@
 **   3. Nothing of the previous scan survives cursor_end_scan() but memory.
 **   4. Text and blobs are given to SQLite as copies: a register may outlive
 **      the batch (max(), a sorter).
+**   5. A request belongs to the process that sent it: a forked child reads no
+**      row of it and says nothing to the server.
 */
 #include "vtab/cursor.h"
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vtab/buffer.h"
 #include "vtab/interrupt.h"
@@ -44,6 +47,7 @@ struct cursor {
   query query;
   request request;
   connection *connection;      /* not NULL while a request is under way */
+  pid_t process;               /* that sent it */
   scan *scan;
   prefetch *prefetch;          /* not NULL: the worker owns scan and connection */
   bool more;                   /* the scan has rows beyond the batch */
@@ -94,7 +98,8 @@ static void end_request(cursor *c, const tskdb_error *e) {
   if (!c->connection) return;
   server *s = c->table->server;
   record_end(c, e);
-  if (c->scan) s->driver->scan_close(c->scan);
+  /* A child's copy of its parent's scan is left as it is: ending it would talk. */
+  if (c->scan && c->process == getpid()) s->driver->scan_close(c->scan);
   s->release(s, c->connection);
   c->scan = NULL;
   c->connection = NULL;
@@ -203,6 +208,9 @@ static scan_status fetch_batch(cursor *c, tskdb_error *e) {
 
 /* Fetches the next rows; none are left if the batch is empty. False with an error set. */
 static bool fetch(cursor *c, tskdb_error *e) {
+  if (c->process != getpid()) {
+    return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
+  }
   do {   /* a batch may be empty although rows follow */
     scan_status status = fetch_batch(c, e);
     if (status == SCAN_ERROR) return false;
@@ -218,6 +226,7 @@ static bool send(cursor *c, tskdb_error *e) {
   server *s = c->table->server;
   c->connection = s->acquire(s, &c->wait, e);
   if (!c->connection) return false;
+  c->process = getpid();
   c->record = (request_record){.started = unix_time()};
   c->started_us = wait_now_us();
   c->round_trips_before = c->connection->round_trips;
