@@ -17,7 +17,8 @@ C_SUITES = \
 
 if DRIVER_POSTGRES
 C_SUITES += \
-	%reldir%/vtab/postgres_pushdown_test
+	%reldir%/vtab/postgres_pushdown_test \
+	%reldir%/vtab/postgres_types_test
 endif
 if DRIVER_MYSQL
 C_SUITES += \

@@ -308,8 +308,8 @@ static reduction reduce_text(const pushdown_context *p, query_operator op, const
 /* A column of bytes: each value of SQLite stands for at most one string of
 ** them, so equality is decided by what such bytes would arrive as.  Their order
 ** is by storage class first, which no server knows. */
-static reduction reduce_any_bytes(query_operator op, const column *c, collation_kind collation,
-                                  const value *given) {
+static reduction reduce_any_bytes(const pushdown_context *p, query_operator op, const column *c,
+                                  collation_kind collation, const value *given) {
   value v = *given;
   bool number = c->klass == CLASS_INT;
   if (op != OP_EQ && op != OP_NE) return reduced_local(REASON_ORDER);
@@ -318,6 +318,8 @@ static reduction reduce_any_bytes(query_operator op, const column *c, collation_
   if (v.storage == STORAGE_INTEGER || v.storage == STORAGE_REAL) {
     return number ? reduce_integer(op, c, &v) : reduced_local(REASON_AFFINITY);
   }
+  bool has_nul = v.length && memchr(v.bytes, 0, v.length);
+  if (has_nul && !p->driver->text_has_nul) return reduced_apart(op, true);
   value arrived = number ? value_from_digits(v.bytes, v.length) : value_from_bytes(v.bytes, v.length);
   return arrived.storage == v.storage ? reduced_term(op, v) : reduced_apart(op, true);
 }
@@ -326,7 +328,7 @@ static reduction reduce_any_bytes(query_operator op, const column *c, collation_
 static reduction reduce(const pushdown_context *p, query_operator op, const column *c,
                         collation_kind collation, const value *v, arena *a) {
   if (c->klass == CLASS_MIXED) return reduced_term(op, *v);
-  if (c->flags & COLUMN_ANY_BYTES) return reduce_any_bytes(op, c, collation, v);
+  if (c->flags & COLUMN_ANY_BYTES) return reduce_any_bytes(p, op, c, collation, v);
   switch (value_class_affinity(c->klass)) {
     case AFFINITY_TEXT: return reduce_text(p, op, c, collation, v, a);
     case AFFINITY_BLOB:

@@ -29,7 +29,8 @@ static void teardown(void) { tested->close(c, false); }
 
 /* The types that are made here. */
 static const char own_types[] =
-  "DROP TABLE IF EXISTS pushed; DROP TYPE IF EXISTS p_size, p_pair CASCADE;"
+  "CREATE EXTENSION IF NOT EXISTS citext; DROP TABLE IF EXISTS pushed; DROP TYPE IF EXISTS p_size,"
+  " p_pair CASCADE;"
   "DROP DOMAIN IF EXISTS p_small, p_word CASCADE; DROP COLLATION IF EXISTS p_folding;"
   "CREATE TYPE p_size AS ENUM ('small', 'large', '1', 'Medium', 'it''s');"
   "CREATE TYPE p_pair AS (x int, y text); CREATE DOMAIN p_small AS smallint CHECK (VALUE < 100);"
@@ -153,6 +154,7 @@ static const struct type_case {
   {"int4range", "(NULL),('[1,5)'),('empty'),('(,)')", "'[1,5)','empty','(,)','[1,4]'", 0},
   {"int4multirange", "(NULL),('{[1,5)}'),('{}')", "'{[1,5)}','{}'", 0},
   {"tsvector", "(NULL),('a b'),('''x y'':1')", "'''a'' ''b''','a b','''x y'':1'", 0},
+  {"citext", "(NULL),('a'),('A'),('é'),('')", "'a','A','é','','%A','b',5", 0},
   {"xml", "(NULL),('<a/>'),('<b>x</b>')", "'<a/>','<b>x</b>'", 1},
   {"point", "(NULL),('(1,2)')", "'(1,2)','1,2'", 1},
 };

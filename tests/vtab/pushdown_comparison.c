@@ -52,8 +52,7 @@ static void bind(sqlite3_stmt *s, int i, const value *v) {
   }
 }
 
-/* Bytes are the statement's until its next step. */
-static value result_of(sqlite3_stmt *s, int i) {
+value comparison_result(sqlite3_stmt *s, int i) {
   value v = {.storage = STORAGE_NULL};
   switch (sqlite3_column_type(s, i)) {
     case SQLITE_INTEGER:
@@ -111,7 +110,7 @@ static void ask_native(const comparison *x, const char *sql, const value *v, buf
   int n = sqlite3_bind_parameter_count(s);
   for (int i = 0; i < n; i++) bind(s, i + 1, v->storage == STORAGE_LIST ? &v->list[i] : v);
   while (sqlite3_step(s) == SQLITE_ROW) {
-    value got = result_of(s, 0);
+    value got = comparison_result(s, 0);
     print_value(out, &got);
     buffer_char(out, '\n');
   }
@@ -127,7 +126,7 @@ static int read_constants(const comparison *x, const char *literals, value *out,
   int n = sqlite3_column_count(s);
   ck_assert_int_le(n, MAX_CONSTANTS);
   for (int i = 0; i < n; i++) {
-    out[i] = result_of(s, i);
+    out[i] = comparison_result(s, i);
     if (out[i].bytes) out[i].bytes = arena_strndup(a, out[i].bytes, out[i].length);
     else if (out[i].storage == STORAGE_BLOB) out[i].bytes = "";
   }

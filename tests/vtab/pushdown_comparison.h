@@ -36,6 +36,9 @@ void comparison_run(comparison *x, const char *constants);
 void comparison_find(connection *c, const relation *r, const char *id, const char *name,
                      query_operator op, const value *v, buffer *out);
 
+/* Column I of a native row; its bytes are the statement's until its next step. */
+value comparison_result(sqlite3_stmt *s, int i);
+
 /* A value of TEXT, borrowed. */
 value text_value(const char *text);
 

@@ -82,6 +82,7 @@ static relation_kind kind_of(const char *relkind) {
 typedef struct reading {
   catalog *out;
   const discovery *want;
+  uint32_t text_flags;     /* of the database's encoding */
   int **numbers;           /* for each relation: attnum of each column */
   bool failed;
 } reading;
@@ -119,7 +120,7 @@ static void read_column(reading *in, const PGresult *r, int row, const relation 
   type.category = category ? *category : 'U';
   c->remote_name = keep(in, r, row, 1);
   c->remote_type = keep(in, r, row, 2);
-  postgres_classify(&type, in->want, c);
+  postgres_classify(&type, in->want, in->text_flags, c);
   affinity a = value_class_affinity(c->klass);
   /* NaN becomes NULL: no float or numeric is NOT NULL for SQLite. */
   bool may_be_nan = a == AFFINITY_REAL || a == AFFINITY_NUMERIC;
@@ -251,7 +252,7 @@ bool postgres_discover(connection *base, const discovery *want, const wait_scope
   bool ok = postgres_run(c, requests, N, w, r, e);
   buffer_free(&schemas);
   if (!ok) return false;
-  reading in = {.out = out, .want = want};
+  reading in = {.out = out, .want = want, .text_flags = postgres_text_flags(c)};
   read_server(out, c->pg);
   read_relations(&in, r[0]);
   in.numbers = arena_alloc(&out->arena, ((size_t)out->n_relations + 1) * sizeof(*in.numbers));
@@ -321,7 +322,7 @@ static PGresult *resolve_types(postgres_connection *c, const PGresult *described
 
 /* A text of a native statement may have any collation: only COLLATE "C" is relied on. */
 static void read_described(const PGresult *described, const PGresult *types, const discovery *want,
-                           arena *a, relation *t) {
+                           uint32_t text_flags, arena *a, relation *t) {
   t->n_columns = PQnfields(described);
   t->columns = arena_alloc(a, (size_t)t->n_columns * sizeof(*t->columns));
   for (int k = 0; t->columns && k < t->n_columns; k++) {
@@ -332,7 +333,7 @@ static void read_described(const PGresult *described, const PGresult *types, con
     c->remote_name = arena_strdup(a, PQfname(described, k));
     c->remote_type = arena_strdup(a, postgres_cell(types, k, 1));
     c->null_fraction = c->distinct = -1;
-    postgres_classify(&type, want, c);
+    postgres_classify(&type, want, text_flags, c);
   }
 }
 
@@ -355,7 +356,7 @@ bool postgres_describe(connection *base, const native_text *native, const discov
     *t = (relation){.kind = RELATION_QUERY, .remote_name = "query", .plain = true, .rows = -1, .bytes = -1};
     const char *text = trimmed(native->words[0], &out->arena);
     t->native = catalog_native(out, &(native_text){&text, 1});
-    read_described(described, types, want, &out->arena, t);
+    read_described(described, types, want, postgres_text_flags(c), &out->arena, t);
   }
   PQclear(described);
   PQclear(types);

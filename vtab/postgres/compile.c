@@ -45,6 +45,13 @@
 
 /* The first row that covers a case decides. */
 const pushdown_row postgres_pushdown[] = {
+  /* Without an encoding what is not UTF-8 is a BLOB, after all text and nothing
+  ** that an array of text can say, and a character is a byte; in another encoding
+  ** characters have another order. */
+  {OPS(OP_ORDER) | OPS(OP_LIKE) | OPS(OP_IN), CLASSES_ALL, 0, COLUMN_ANY_BYTES, 0, PUSH_LOCAL,
+   REASON_ENCODING, NULL},
+  {OPS(OP_ORDER), CLASSES_ALL, 0, COLUMN_ASCII, 0, PUSH_LOCAL, REASON_ENCODING, NULL},
+
   /* NULL tests: NaN is NULL */
   {OPS(OP_IS_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "({c} IS NULL OR {c} OPERATOR(pg_catalog.=) 'NaN')"},
   {OPS(OP_NOT_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "{c} OPERATOR(pg_catalog.<>) 'NaN'"},

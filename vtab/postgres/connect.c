@@ -4,7 +4,8 @@
 ** Remote session, pinned in one round trip after connecting and after each
 ** reset: DateStyle, IntervalStyle, TimeZone, extra_float_digits, bytea_output,
 ** lc_monetary, xmlbinary, standard_conforming_strings; client_encoding is a
-** setting of the connection.  search_path stays as the role has it.
+** setting of the connection (SQL_ASCII for a database in SQL_ASCII).
+** search_path stays as the role has it.
 **
 ** Invariants:
 **   1. open() is bounded by connect_timeout_ms in total and can be
@@ -20,6 +21,7 @@
 */
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +37,10 @@ static const char pin_text[] =
     " pg_catalog.set_config('lc_monetary', 'C', false),"
     " pg_catalog.set_config('xmlbinary', 'base64', false),"
     " pg_catalog.set_config('standard_conforming_strings', 'on', false)";
+/* A database without an encoding holds any bytes: under UTF8 the server would
+** refuse to send what is not UTF-8. */
+static const char pin_bytes_text[] =
+    "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)";
 static const char pin_read_only_text[] =
     "SELECT pg_catalog.set_config('default_transaction_read_only', 'on', false)";
 
@@ -106,12 +112,16 @@ static bool connect_server(postgres_connection *c, const postgres_settings *s, c
   return c->canceller != NULL || error_memory(e);
 }
 
+enum { MAX_REQUESTS = 5 };   /* of one reset */
+
 /* FIRST are requests to run before, N in all with the pins. */
 static bool pin(postgres_connection *c, postgres_request *requests, int n, const wait_scope *w,
                 tskdb_error *e) {
-  enum { MAX = 4 };
-  PGresult *results[MAX];
+  PGresult *results[MAX_REQUESTS];
   requests[n++] = (postgres_request){.text = pin_text};
+  if (postgres_text_flags(c) & COLUMN_ANY_BYTES) {
+    requests[n++] = (postgres_request){.text = pin_bytes_text};
+  }
   if (c->read_only) requests[n++] = (postgres_request){.text = pin_read_only_text};
   if (!postgres_run(c, requests, n, w, results, e)) {
     error_prefix(e, "cannot set up the session");
@@ -123,7 +133,7 @@ static bool pin(postgres_connection *c, postgres_request *requests, int n, const
 
 connection *postgres_open(const endpoint *at, const wait_scope *w, tskdb_error *e) {
   postgres_settings s;
-  postgres_request requests[4];
+  postgres_request requests[MAX_REQUESTS];
   postgres_connection *c = mem_zalloc(sizeof(*c));
   if (!c) {
     error_memory(e);
@@ -136,6 +146,12 @@ connection *postgres_open(const endpoint *at, const wait_scope *w, tskdb_error *
   if (ok) return &c->base;
   postgres_close(&c->base, false);
   return NULL;
+}
+
+uint32_t postgres_text_flags(const postgres_connection *c) {
+  const char *encoding = PQparameterStatus(c->pg, "server_encoding");
+  if (!encoding || strcmp(encoding, "UTF8") == 0) return 0;
+  return strcmp(encoding, "SQL_ASCII") == 0 ? COLUMN_ANY_BYTES : COLUMN_ASCII;
 }
 
 /* ---- health --------------------------------------------------------------- */
@@ -154,7 +170,7 @@ bool postgres_ping(connection *base, const wait_scope *w, tskdb_error *e) {
 ** statements; each request of the pipeline is a transaction of its own. */
 bool postgres_reset(connection *base, const wait_scope *w, tskdb_error *e) {
   postgres_connection *c = (postgres_connection *)base;
-  postgres_request requests[4];
+  postgres_request requests[MAX_REQUESTS];
   int n = 0;
   if (PQtransactionStatus(c->pg) != PQTRANS_IDLE) requests[n++] = (postgres_request){.text = "ROLLBACK"};
   requests[n++] = (postgres_request){.text = "DISCARD ALL"};

@@ -72,6 +72,10 @@ bool postgres_reset(connection *c, const wait_scope *w, tskdb_error *e);
 void postgres_cancel(connection *c);
 void postgres_close(connection *c, bool forked);
 
+/* What the database's encoding makes of its text: COLUMN_ANY_BYTES without an
+** encoding, COLUMN_ASCII where a constant beyond ASCII may not be in it. */
+uint32_t postgres_text_flags(const postgres_connection *c);
+
 /* ---- exchange.c ------------------------------------------------------------- */
 
 /* A request of our own, with text parameters. */
@@ -124,8 +128,9 @@ typedef struct postgres_type {
   char category;           /* pg_type.typcategory */
 } postgres_type;
 
-/* Fills in class, type_id and type_detail of C. */
-void postgres_classify(const postgres_type *t, const discovery *want, column *c);
+/* Fills in class, type_id and type_detail of C, and adds TEXT_FLAGS where the
+** database's encoding matters. */
+void postgres_classify(const postgres_type *t, const discovery *want, uint32_t text_flags, column *c);
 
 /* A value as its type's output function writes it, which a cast to text need
 ** not do (inet); concat() alone makes NULL an empty text.  Two arguments, because

@@ -18,7 +18,9 @@ static postgres_decoder decode_bool, decode_integer, decode_oid, decode_float4, 
     decode_numeric, decode_text, decode_bytes, decode_date, decode_time, decode_timestamp,
     decode_uuid;
 
-enum { OID_TEXT = 25, OID_NUMERIC = 1700, OID_BPCHAR = 1042, OID_RECORD = 2249, OID_RECORDS = 2287 };
+enum {
+  OID_TEXT = 25, OID_NUMERIC = 1700, OID_BPCHAR = 1042, OID_RECORD = 2249, OID_RECORDS = 2287
+};
 
 static const struct wire_type {
   uint32_t oid;            /* pg_type.oid, fixed by the server's own sources (pg_type.dat) */
@@ -26,9 +28,11 @@ static const struct wire_type {
   postgres_decoder *decode;  /* NULL: cast to text */
 } wire_types[] = {
   {16, CLASS_BOOL, decode_bool}, {21, CLASS_INT, decode_integer}, {23, CLASS_INT, decode_integer},
-  {20, CLASS_INT, decode_integer}, {26, CLASS_UINT64, decode_oid}, {700, CLASS_FLOAT4, decode_float4},
+  {20, CLASS_INT, decode_integer}, {26, CLASS_UINT64, decode_oid},
+  {700, CLASS_FLOAT4, decode_float4},
   {701, CLASS_FLOAT, decode_float8}, {OID_NUMERIC, CLASS_NUMERIC, decode_numeric},
-  {OID_TEXT, CLASS_TEXT, decode_text}, {1043, CLASS_TEXT, decode_text}, {19, CLASS_TEXT, decode_text},
+  {OID_TEXT, CLASS_TEXT, decode_text}, {1043, CLASS_TEXT, decode_text},
+  {19, CLASS_TEXT, decode_text},
   {OID_BPCHAR, CLASS_CHAR, NULL}, {17, CLASS_BYTES, decode_bytes}, {1082, CLASS_DATE, decode_date},
   {1083, CLASS_TIME, decode_time}, {1114, CLASS_TIMESTAMP, decode_timestamp},
   {1184, CLASS_TIMESTAMPTZ, decode_timestamp}, {2950, CLASS_UUID, decode_uuid},
@@ -61,17 +65,27 @@ static type_class class_of(const postgres_type *t, const discovery *want) {
   return t->category == 'A' || t->oid == OID_RECORDS ? CLASS_ARRAY : CLASS_OTHER;
 }
 
-void postgres_classify(const postgres_type *t, const discovery *want, column *c) {
+/* Classes whose values may hold any character of the database. */
+enum { ANY_CHARACTER = CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_ENUM) |
+                       CLASSES(CLASS_JSON) | CLASSES(CLASS_JSONB) | CLASSES(CLASS_ARRAY) |
+                       CLASSES(CLASS_COMPOSITE) | CLASSES(CLASS_OTHER) };
+
+void postgres_classify(const postgres_type *t, const discovery *want, uint32_t text_flags,
+                       column *c) {
   c->klass = class_of(t, want);
+  if (CLASSES(c->klass) & ANY_CHARACTER) c->flags |= text_flags;
   c->type_id = t->oid;
   c->type_detail = (uint32_t)t->modifier;
 }
 
-static bool is_json(const column *c) { return c->klass == CLASS_ARRAY || c->klass == CLASS_COMPOSITE; }
+static bool is_json(const column *c) {
+  return c->klass == CLASS_ARRAY || c->klass == CLASS_COMPOSITE;
+}
 
 /* NULL: the server casts to text. */
 static postgres_decoder *own_decoder(const column *c) {
-  const struct wire_type *w = is_json(c) || c->klass == CLASS_NUMERIC_TEXT ? NULL : wire_type_of(c->type_id);
+  bool as_text = is_json(c) || c->klass == CLASS_NUMERIC_TEXT;
+  const struct wire_type *w = as_text ? NULL : wire_type_of(c->type_id);
   return w ? w->decode : NULL;
 }
 
@@ -254,7 +268,8 @@ static size_t print_date(int64_t days, char *out, bool *bc) {
   int64_t z = days + 10957 + 719468;
   int64_t era = (z >= 0 ? z : z - 146096) / 146097;
   int64_t day_of_era = z - era * 146097;
-  int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
   int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   int64_t month = (5 * day_of_year + 2) / 153;
   int day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
