@@ -28,6 +28,8 @@
 
 enum {
   FIRST_BATCH_BYTES = 256 * 1024,  /* smaller: a result that fits in it needs no worker */
+  SPARE_BYTES = 16 * 1024,         /* of a batch that is kept with its cursor */
+  SPARE_ROWS = 256,
   BULK_ROWS = 2000                 /* a relation of so many, or of nobody knows how many */
 };
 
@@ -61,7 +63,14 @@ struct cursor {
   uint64_t round_trips_before, bytes_before;
 };
 
+/* A statement that is run again and again opens the same cursor each time: one
+** is kept with its plan and memory. */
 int cursor_open(table *t, cursor **out) {
+  if (t->spare) {
+    *out = t->spare;
+    t->spare = NULL;
+    return SQLITE_OK;
+  }
   cursor *c = mem_zalloc(sizeof(*c));
   *out = c;
   if (!c) return SQLITE_NOMEM;
@@ -114,13 +123,27 @@ static void cursor_end_scan(cursor *c, const tskdb_error *e) {
   arena_reset(&c->arena);
 }
 
-void cursor_close(cursor *c) {
-  cursor_end_scan(c, NULL);
+static void cursor_free(cursor *c) {
   batch_free(&c->batch);
   arena_free(&c->arena);
   arena_free(&c->plan_arena);
   mem_free(c->plan_text);
   mem_free(c);
+}
+
+void cursor_close(cursor *c) {
+  table *t = c->table;
+  cursor_end_scan(c, NULL);
+  if (t->spare || c->batch.heap_size > SPARE_BYTES || c->batch.row_limit > SPARE_ROWS) {
+    cursor_free(c);
+  } else {
+    t->spare = c;
+  }
+}
+
+void cursor_free_spare(table *t) {
+  if (t->spare) cursor_free(t->spare);
+  t->spare = NULL;
 }
 
 static int cursor_fail(cursor *c, tskdb_error *e) {

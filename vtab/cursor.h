@@ -13,6 +13,7 @@ typedef struct cursor cursor;
 /* All return SQLite result codes; on error the table has the message. */
 int cursor_open(table *t, cursor **out);
 void cursor_close(cursor *c);                    /* ends the scan; cannot fail */
+void cursor_free_spare(table *t);                /* the one that a table keeps */
 int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **argv);
 int cursor_next(cursor *c);
 bool cursor_eof(const cursor *c);

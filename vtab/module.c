@@ -112,6 +112,7 @@ static void table_unlink(table *t) {
 static void table_free(table *t) {
   if (!t) return;
   table_unlink(t);
+  cursor_free_spare(t);
   catalog_release(t->catalog);
   if (t->server) t->server->unref(t->server);
   mem_free(t);

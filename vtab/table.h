@@ -16,6 +16,7 @@ typedef struct table {
   const relation *relation;
   bool pushdown;               /* of this table: the server's option and its own */
   int key_column;              /* number of the hidden _key column, -1: none */
+  struct cursor *spare;        /* closed, and kept for the next look-up (cursor.c); owned */
   struct table *next, **link;  /* in directory->tables */
 } table;
 

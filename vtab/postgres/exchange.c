@@ -29,6 +29,7 @@ bool postgres_flush(postgres_connection *c, const wait_scope *w, tskdb_error *e)
   for (;;) {
     int left = PQflush(c->pg);
     short ready;
+    c->just_sent = left == 0;
     if (left == 0) return true;
     if (left < 0) return postgres_connection_error(c, "cannot send to the server", e);
     /* A server that is busy answering may not read before we do. */
@@ -50,11 +51,13 @@ typedef struct silence {
 } silence;
 
 /* Under TLS bytes may wait inside the library with nothing left in the socket,
-** and libpq does not tell: so it is asked again and again, less and less often. */
+** and libpq does not tell: so it is asked again and again, less and less often.
+** Not so when a request has just been sent: its answer is yet to come. */
 static bool receive_sealed(postgres_connection *c, const wait_scope *w, silence *s, tskdb_error *e) {
   if (s->slice_ms == 0) {
     *s = (silence){1, wait_now_us()};
-    return consume(c, e);
+    if (!c->just_sent) return consume(c, e);
+    c->just_sent = false;
   }
   bool timed_out;
   if (!wait_socket_for(w, PQsocket(c->pg), POLLIN, s->slice_ms, &timed_out, NULL, e)) return false;

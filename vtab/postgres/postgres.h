@@ -60,6 +60,7 @@ typedef struct postgres_connection {
   PGconn *pg;
   postgres_canceller *canceller;
   bool read_only;
+  bool just_sent;          /* a request, and nothing was read since */
   bool row_by_row;         /* the last answer was asked for row by row */
   postgres_statement statements[POSTGRES_STATEMENTS];
   uint64_t clock;
