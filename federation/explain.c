@@ -23,6 +23,7 @@
 #include "vtab/buffer.h"
 #include "vtab/explain.h"
 #include "vtab/memory.h"
+#include "vtab/program.h"
 
 enum {
   COLUMN_ID, COLUMN_SERVER, COLUMN_TABLE, COLUMN_REMOTE, COLUMN_EXACT, COLUMN_SUPERSET, COLUMN_LOCAL,
@@ -122,15 +123,11 @@ typedef struct program {
   tskdb_error error;
 } program;
 
-/* The table of ours at the address that P4 spells, NULL if there is none. */
-static const table *table_at(const server_directory *d, const char *p4) {
-  static const char prefix[] = "vtab:";
-  if (!p4 || strncmp(p4, prefix, sizeof(prefix) - 1) != 0) return NULL;
-  uintptr_t address = (uintptr_t)strtoull(p4 + sizeof(prefix) - 1, NULL, 16);
-  for (const table *t = d->tables; t; t = t->next) {
-    if ((uintptr_t)t == address) return t;
-  }
-  return NULL;
+/* The table of ours that the instruction opens, NULL if it is none. */
+static const table *table_opened(const server_directory *d, const instruction *i) {
+  const table *t = d->tables;
+  while (t && !program_opens(i, t)) t = t->next;
+  return t;
 }
 
 /* An array of the arena with room for one more element. */
@@ -144,10 +141,10 @@ static void *grown(arena *a, void *array, int n, int *capacity, size_t size) {
   return out;
 }
 
-static void see_open(program *p, int cursor, const char *p4) {
+static void see_open(program *p, const instruction *i) {
   p->opened = grown(&p->rows->arena, p->opened, p->n_opened, &p->capacity, sizeof(*p->opened));
   if (!p->opened) return;
-  p->opened[p->n_opened++] = (opened){.cursor = cursor, .table = table_at(p->owner->directory, p4)};
+  p->opened[p->n_opened++] = (opened){.cursor = i->p1, .table = table_opened(p->owner->directory, i)};
 }
 
 /* The latest VOpen of that number: a subprogram counts its cursors anew. */
@@ -171,15 +168,11 @@ static void see_filter(program *p, int cursor, const char *p4) {
   c->n_rows++;
 }
 
-static void read_program(program *p, sqlite3_stmt *stmt) {
-  enum { OPCODE = 1, P1 = 2, P4 = 5 };
-  while (sqlite3_step(stmt) == SQLITE_ROW) {
-    const char *opcode = (const char *)sqlite3_column_text(stmt, OPCODE);
-    const char *p4 = (const char *)sqlite3_column_text(stmt, P4);
-    if (!opcode) continue;
-    if (strcmp(opcode, "VOpen") == 0) see_open(p, sqlite3_column_int(stmt, P1), p4);
-    if (strcmp(opcode, "VFilter") == 0) see_filter(p, sqlite3_column_int(stmt, P1), p4);
-  }
+static bool see(void *context, const instruction *i) {
+  program *p = context;
+  if (strcmp(i->opcode, "VOpen") == 0) see_open(p, i);
+  if (strcmp(i->opcode, "VFilter") == 0) see_filter(p, i->p1, i->p4);
+  return true;
 }
 
 static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text, int argc,
@@ -190,20 +183,14 @@ static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text
   clear(c);
   const char *statement = (const char *)sqlite3_value_text(argv[0]);
   if (!statement) return SQLITE_OK;
-  char *explain = sqlite3_mprintf("EXPLAIN %s", statement);
-  sqlite3_stmt *stmt = NULL;
-  if (!explain) return SQLITE_NOMEM;
-  int rc = sqlite3_prepare_v2(t->db, explain, -1, &stmt, NULL);
-  sqlite3_free(explain);
   sqlite3_free(t->base.zErrMsg);
   t->base.zErrMsg = NULL;
+  program p = {.owner = t, .rows = c};
+  int rc = program_visit(t->db, statement, see, &p);
   if (rc != SQLITE_OK) {
     t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", sqlite3_errmsg(t->db));
     return rc;
   }
-  program p = {.owner = t, .rows = c};
-  read_program(&p, stmt);
-  rc = sqlite3_finalize(stmt);
   if (c->arena.failed) return SQLITE_NOMEM;
   if (error_is_set(&p.error)) {
     t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", p.error.text);

@@ -33,6 +33,8 @@ typedef struct options {
   option_list pushdown_off;  /* globs of tables for which it is off */
   bool bulk;
   bool prefetch;
+  bool batch_keys, fetch_whole, run_lengths;   /* see vtab/server.h */
+  int memory;                /* bytes of rows that are kept for one table's probes */
   bool read_only;
   int timeout_ms;            /* of one wait; 0: none */
   int connect_timeout_ms;

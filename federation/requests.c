@@ -39,7 +39,8 @@ void requests_add(request_log *l, const char *server_name, const request_record 
       .text = cut(r->text ? r->text : "", TEXT_BYTES),
       .error = r->error ? cut(r->error, ERROR_BYTES) : NULL,
       .started = r->started, .first_ms = r->first_ms, .last_ms = r->last_ms,
-      .rows = r->rows, .bytes = r->bytes, .round_trips = r->round_trips};
+      .rows = r->rows, .bytes = r->bytes, .round_trips = r->round_trips, .kind = r->kind,
+      .keys = r->keys, .hits = r->hits, .misses = r->misses, .spilled = r->spilled};
   if (!added.server || !added.text || (r->error && !added.error)) {
     request_free(&added);
     return;

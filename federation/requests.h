@@ -16,6 +16,8 @@ typedef struct logged_request {
   double started;          /* Unix time, seconds */
   double first_ms, last_ms;
   int64_t rows, bytes, round_trips;
+  const char *kind;        /* static; NULL: no scan */
+  int64_t keys, hits, misses, spilled;
 } logged_request;
 
 /* A ring; {0} is an empty one. */

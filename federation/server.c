@@ -77,8 +77,11 @@ attached_server *server_new(registry *r, const char *name, const char *address, 
   s->base = (server){
       .driver = d,
       .name = arena_strdup(&s->arena, name),
-      .options = {.pushdown = o->pushdown, .bulk = o->bulk, .prefetch = o->prefetch, .timeout_ms = o->timeout_ms,
-                  .batch_bytes = (size_t)o->batch_bytes},
+      .options = {.pushdown = o->pushdown, .bulk = o->bulk, .prefetch = o->prefetch,
+                  .timeout_ms = o->timeout_ms,
+                  .batch_bytes = (size_t)o->batch_bytes, .batch_keys = o->batch_keys,
+                  .fetch_whole = o->fetch_whole, .run_lengths = o->run_lengths,
+                  .memory = (size_t)o->memory},
       .acquire = server_acquire, .release = server_release, .record = server_record,
       .remember = server_remember, .retain = server_retain, .unref = server_unref};
   s->schema = d ? SCHEMA_MEMORY : SCHEMA_FILE;
@@ -238,6 +241,7 @@ bool server_exec(attached_server *s, const char *native, const value *parameters
   buffer text = {0};
   *affected = 0;
   if (!errand_begin(&x, s, e)) return false;
+  s->base.writes++;
   bool ok = s->base.driver->exec(x.connection, native, parameters, n, &x.wait, affected, e);
   if (!ok) error_set(e, ERROR_INTERNAL, "the native statement failed without a reason");
   print_without_literals(native, &text);

@@ -9,6 +9,7 @@
 #include "federation/server.h"
 #include "federation/sheet.h"
 #include "vtab/buffer.h"
+#include "vtab/table.h"
 
 static void fill_servers(registry *r, sheet *out) {
   for (const attached_server *s = r->servers; s; s = s->next) {
@@ -178,7 +179,15 @@ static void fill_pushdown(registry *r, sheet *out) {
   }
 }
 
+/* A count that means nothing for most requests. */
+static void put_count(sheet *out, int64_t n) {
+  if (n) sheet_integer(out, n);
+  else sheet_null(out);
+}
+
+/* What a table's probes were good for is recorded when it is forgotten. */
 static void fill_requests(registry *r, sheet *out) {
+  for (table *t = r->base.tables; t; t = t->next) table_forget(t);
   const logged_request *q;
   for (int i = 0; (q = requests_get(&r->requests, i)) != NULL; i++) {
     sheet_integer(out, q->id);
@@ -191,6 +200,11 @@ static void fill_requests(registry *r, sheet *out) {
     sheet_integer(out, q->bytes);
     sheet_integer(out, q->round_trips);
     sheet_text(out, q->error);
+    sheet_text(out, q->kind);
+    put_count(out, q->keys);
+    put_count(out, q->hits);
+    put_count(out, q->misses);
+    put_count(out, q->spilled);
     sheet_end_row(out);
   }
 }
@@ -210,7 +224,8 @@ static const snapshot snapshots[] = {
   {"tskdb_pushdown", "CREATE TABLE x(driver TEXT, row INTEGER, operator TEXT, class TEXT, collations TEXT,"
    " verdict TEXT, reason TEXT, words TEXT, text TEXT, min_version INTEGER)", 10, fill_pushdown},
   {"tskdb_requests", "CREATE TABLE x(id INTEGER, server TEXT, statement TEXT, started REAL, first_ms REAL,"
-   " last_ms REAL, rows INTEGER, bytes INTEGER, round_trips INTEGER, error TEXT)", 10, fill_requests},
+   " last_ms REAL, rows INTEGER, bytes INTEGER, round_trips INTEGER, error TEXT, kind TEXT, keys INTEGER,"
+   " hits INTEGER, misses INTEGER, spilled INTEGER)", 15, fill_requests},
 };
 
 int tables_register(registry *r) {

@@ -11,6 +11,7 @@ C_SUITES = \
 	%reldir%/vtab/memory_test \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
+	%reldir%/vtab/store_test \
 	%reldir%/vtab/url_test \
 	%reldir%/vtab/value_test \
 	%reldir%/vtab/wait_test
@@ -31,6 +32,7 @@ SCRIPT_SUITES = \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
 	%reldir%/vtab/scan.test \
+	%reldir%/vtab/joins.test \
 	%reldir%/hosts/node.test \
 	%reldir%/hosts/python.test \
 	%reldir%/hosts/shell.test \

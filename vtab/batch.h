@@ -71,6 +71,23 @@ static inline void batch_real(batch *b, int col, double v) {
   b->cells[i].real = v + 0.0;
 }
 
+/* The value of a cell; bytes are borrowed from the batch. */
+static inline value batch_at(const batch *b, int col, uint32_t row) {
+  size_t i = (size_t)col * b->row_limit + row;
+  const batch_cell *cell = &b->cells[i];
+  value v = {.storage = (storage)b->storage[i]};
+  switch (v.storage) {
+    case STORAGE_INTEGER: v.integer = cell->integer; break;
+    case STORAGE_REAL: v.real = cell->real; break;
+    case STORAGE_TEXT: case STORAGE_BLOB:
+      v.bytes = b->heap + cell->bytes.offset;
+      v.length = cell->bytes.length;
+      break;
+    default: break;
+  }
+  return v;
+}
+
 /* Copies the bytes, unless they stand where batch_reserve() said, and puts a NUL
 ** behind them.  S is STORAGE_TEXT (valid UTF-8) or STORAGE_BLOB. */
 static inline void batch_bytes_value(batch *b, int col, storage s, const void *bytes,

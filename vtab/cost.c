@@ -16,6 +16,8 @@
 #include "vtab/plan.h"
 
 #define ROUND_TRIP        50.0   /* rows that could be transferred in the time of one request */
+#define PROBE             4.0    /* a key's share of a request for hundreds of them */
+#define KEYS_AT_ONCE      256.0  /* that share the server's look for rows that no index finds */
 #define UNKNOWN_ROWS      10000.0
 #define SERVER_SCAN       0.05   /* the server's own look at a row that it does not send */
 #define IN_LIST_LENGTH    25.0   /* SQLite's own guess for an IN list */
@@ -50,10 +52,15 @@ static double fraction(const plan_term *t, const relation *r, double rows) {
   }
 }
 
+/* A term that the server is asked for; a local one may be an argument too (keyed.h). */
+static bool is_sent(const plan_term *t) {
+  return t->argument != PLAN_LOCAL && t->verdict != PUSH_LOCAL;
+}
+
 static bool is_sent_equality(const plan *p, int col) {
   for (int i = 0; i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
-    if (t->argument != PLAN_LOCAL && t->column == col && (t->op == OP_EQ || t->op == OP_IS)) return true;
+    if (is_sent(t) && t->column == col && (t->op == OP_EQ || t->op == OP_IS)) return true;
   }
   return false;
 }
@@ -66,7 +73,7 @@ static bool is_covered(const plan *p, const relation_index *index) {
   return index->n_columns > 0;
 }
 
-static bool is_unique(const plan *p, const relation *r) {
+bool plan_is_unique(const plan *p, const relation *r) {
   for (int i = 0; i < r->n_indexes; i++) {
     const relation_index *index = &r->indexes[i];
     if (index->unique && !index->partial && is_covered(p, index)) return true;
@@ -78,7 +85,7 @@ static bool is_unique(const plan *p, const relation *r) {
 static bool is_indexed(const plan *p, const relation *r) {
   for (int i = 0; i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
-    if (t->argument == PLAN_LOCAL || t->op == OP_NE || t->op == OP_IS_NOT) continue;
+    if (!is_sent(t) || t->op == OP_NE || t->op == OP_IS_NOT) continue;
     for (int k = 0; k < r->n_indexes; k++) {
       const relation_index *index = &r->indexes[k];
       if (index->n_columns && index->columns[0] == t->column) return true;
@@ -99,19 +106,30 @@ static bool is_unique_for_certain(const plan_subject *s, const plan *p) {
   return r->n_key > 0;
 }
 
+/* Whether the plan is for one key of many: SQLite will very likely ask for the
+** next one soon. */
+static bool is_probe(const plan *p) {
+  for (int i = 0; i < p->n_terms; i++) {
+    const plan_term *t = &p->terms[i];
+    if (is_sent(t) && !t->constant && t->op == OP_EQ) return true;
+  }
+  return false;
+}
+
 void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info) {
   const relation *r = s->relation;
   double all = row_count(r), rows = all;
-  bool constrained = false;
+  bool constrained = false, probe = s->batch_keys && is_probe(p);
   for (int i = 0; i < p->n_terms; i++) {
-    if (p->terms[i].argument == PLAN_LOCAL) continue;
+    if (!is_sent(&p->terms[i])) continue;
     constrained = true;
     rows *= fraction(&p->terms[i], r, all);
   }
-  if (is_unique(p, r)) rows = 1;
+  if (plan_is_unique(p, r)) rows = 1;
   rows = fmax(rows, 1);
   double whole = ROUND_TRIP + all + all * SERVER_SCAN;
-  double cost = ROUND_TRIP + rows + (is_indexed(p, r) ? 0 : all * SERVER_SCAN);
+  double look = is_indexed(p, r) ? 0 : all * SERVER_SCAN / (probe ? KEYS_AT_ONCE : 1);
+  double cost = (probe ? PROBE : ROUND_TRIP) + rows + look;
   if (constrained && !r->n_key) cost = fmax(cost, whole);
   info->estimatedCost = constrained ? cost : whole;
   info->estimatedRows = (sqlite3_int64)fmin(rows, 1e15);

@@ -2,40 +2,53 @@
 ** cursor.c - one scan of a virtual table.
 **
 ** xFilter decodes the plan, turns it and the values into a query, has the
-** driver compile it, takes a connection and fetches the first batch.  If rows
-** are left when that batch has been read, a worker fetches the rest
-** (prefetch.c).
+** driver compile it and fetches the first batch (remote.c).  If rows are left
+** when that batch has been read, a worker fetches the rest.  A table that is
+** filtered again and again is answered from memory where that is possible
+** (keyed.c); rows that are equal in all that is read may come once, with their
+** number (plan_runs).
+**
+**   mode           current row            goes on with
+**   MODE_STREAM    batch, row             the next of the batch, the next batch
+**   MODE_STORED    stored                 the next row of the key
+**   MODE_SPILLED   batch, row             the next of the batch, more of the key
 **
 ** Invariants:
-**   1. A cursor has a connection exactly while a request is under way.
-**   2. A scan that fails in the middle is an error, never the end of rows.
-**   3. Nothing of the previous scan survives cursor_end_scan() but memory.
-**   4. Text and blobs are given to SQLite as copies: a register may outlive
+**   1. A scan that fails in the middle is an error, never the end of rows.
+**   2. Nothing of the previous scan survives cursor_end_scan() but memory, and what
+**      `keyed` knows.
+**   3. Text and blobs are given to SQLite as copies: a register may outlive
 **      the batch (max(), a sorter).
-**   5. A request belongs to the process that sent it: a forked child reads no
-**      row of it and says nothing to the server.
+**
+** On SQLite before 3.41 the cursor of a correlated subquery is closed and opened
+** for each outer row.  What it knows is parked with its table then, and
+** taken up again by the next cursor of the same execution of the same
+** statement, with the same plan, unless a statement was compiled meanwhile.
 */
 #include "vtab/cursor.h"
 
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "vtab/buffer.h"
 #include "vtab/interrupt.h"
+#include "vtab/keyed.h"
 #include "vtab/memory.h"
-#include "vtab/prefetch.h"
+#include "vtab/program.h"
+#include "vtab/remote.h"
 
 enum {
-  FIRST_BATCH_BYTES = 256 * 1024,  /* smaller: a result that fits in it needs no worker */
-  SPARE_BYTES = 16 * 1024,         /* of a batch that is kept with its cursor */
+  KEEPS_CURSORS = 3041000,       /* the SQLite from which on parking is not needed */
+  SPARE_BYTES = 16 * 1024,       /* of a batch that is kept with its cursor */
   SPARE_ROWS = 256,
-  BULK_ROWS = 2000                 /* a relation of so many, or of nobody knows how many */
+  BULK_ROWS = 2000               /* a relation of so many, or of nobody knows how many */
 };
+
+typedef enum cursor_mode { MODE_STREAM, MODE_STORED, MODE_SPILLED } cursor_mode;
 
 struct cursor {
   sqlite3_vtab_cursor base;    /* SQLite's; first */
   table *table;
+  cursor *next, **link;        /* in directory->cursors */
   wait_scope wait;
 
   /* the plan, kept while xFilter comes with the same text */
@@ -43,84 +56,99 @@ struct cursor {
   char *plan_text;             /* NULL: no plan is decoded */
   plan plan;
   int *position;               /* relation column -> batch column, -1: not fetched */
+  uint64_t identity;           /* of this cursor with this plan */
+  keyed *keyed;                /* NULL: not probed by key */
 
   /* the scan; zero from here on when it has ended */
   arena arena;                 /* query, request, converted values */
   query query;
-  request request;
-  connection *connection;      /* not NULL while a request is under way */
-  pid_t process;               /* that sent it */
-  scan *scan;
-  prefetch *prefetch;          /* not NULL: the worker owns scan and connection */
-  bool more;                   /* the scan has rows beyond the batch */
+  remote remote;
+  cursor_mode mode;
   batch batch;
   uint32_t row;                /* current one, in batch */
+  store_row stored;            /* current one, in the store */
+  bool spill_more;             /* the key has rows beyond the batch */
+  bool counted;                /* the batch's last column says how often each row is there */
+  int64_t repeat;              /* how often the current row is still to come */
   int64_t ordinal;             /* of the current row in the scan, from 1 */
-
-  /* for tskdb_requests */
-  request_record record;
-  int64_t started_us;
-  uint64_t round_trips_before, bytes_before;
 };
+
+/* ---- life ---------------------------------------------------------------- */
 
 /* A statement that is run again and again opens the same cursor each time: one
 ** is kept with its plan and memory. */
 int cursor_open(table *t, cursor **out) {
-  if (t->spare) {
-    *out = t->spare;
-    t->spare = NULL;
-    return SQLITE_OK;
-  }
-  cursor *c = mem_zalloc(sizeof(*c));
+  cursor *c = t->spare ? t->spare : mem_zalloc(sizeof(*c));
   *out = c;
   if (!c) return SQLITE_NOMEM;
+  t->spare = NULL;
   c->table = t;
   c->wait = interrupt_scope(t->db, t->server->options.timeout_ms);
+  c->next = t->directory->cursors;
+  c->link = &t->directory->cursors;
+  if (c->next) c->next->link = &c->next;
+  t->directory->cursors = c;
   return SQLITE_OK;
 }
 
-static double unix_time(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+cursor *cursor_newest(const server_directory *d) { return d->cursors; }
+cursor *cursor_older(const cursor *c) { return c->next; }
+uint64_t cursor_identity(const cursor *c) { return c->identity; }
 
-static double elapsed_ms(const cursor *c) {
-  return (double)(wait_now_us() - c->started_us) / 1000.0;
-}
-
-static void record_end(cursor *c, const tskdb_error *e) {
-  request_record *r = &c->record;
-  r->text = c->request.text;
-  r->last_ms = elapsed_ms(c);
-  r->round_trips = (int64_t)(c->connection->round_trips - c->round_trips_before);
-  r->bytes = (int64_t)(c->connection->bytes_received - c->bytes_before);
-  r->error = e ? e->text : NULL;
-  c->table->server->record(c->table->server, r);
-}
-
-/* Stops the request, if one is under way, and gives its connection back.  E is
-** the error that ended it, NULL if none did. */
-static void end_request(cursor *c, const tskdb_error *e) {
-  prefetch_stop(c->prefetch);
-  c->prefetch = NULL;
-  if (!c->connection) return;
-  server *s = c->table->server;
-  record_end(c, e);
-  /* A child's copy of its parent's scan is left as it is: ending it would talk. */
-  if (c->scan && c->process == getpid()) s->driver->scan_close(c->scan);
-  s->release(s, c->connection);
-  c->scan = NULL;
-  c->connection = NULL;
-}
-
+/* E is the error that ended the scan, NULL if none did. */
 static void cursor_end_scan(cursor *c, const tskdb_error *e) {
-  end_request(c, e);
-  c->more = false;
+  bool asked = c->remote.connection != NULL;
+  remote_stop(&c->remote, e);
+  if (asked && c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
+  c->mode = MODE_STREAM;
   c->row = 0;
+  c->stored = (store_row){0};
+  c->spill_more = c->counted = false;
+  c->repeat = 0;
   c->ordinal = 0;
   batch_clear(&c->batch);
   arena_reset(&c->arena);
+}
+
+static void free_parked(parked_probes *p) {
+  keyed_free(p->keyed);
+  *p = (parked_probes){0};
+}
+
+/* Leaves what the cursor knows to the next one of the same execution, if there can be one. */
+static void park(cursor *c) {
+  table *t = c->table;
+  if (!c->keyed || !keyed_probes(c->keyed) || sqlite_version() >= KEEPS_CURSORS) return;
+  execution now = execution_current(t->db);
+  if (!now.statement) return;
+  parked_probes *place = &t->parked[0];
+  for (int i = 0; i < TABLE_PARKED; i++) {
+    if (!t->parked[i].keyed) place = &t->parked[i];
+  }
+  free_parked(place);
+  *place = (parked_probes){.keyed = c->keyed, .in = now, .at = t->directory->compilations};
+  c->keyed = NULL;
+}
+
+static bool is_current(const parked_probes *p, const table *t, execution now) {
+  return p->at == t->directory->compilations && execution_same(p->in, now);
+}
+
+/* Takes up what was parked for this plan, and frees what nobody can take up any more. */
+static void take_parked(cursor *c) {
+  table *t = c->table;
+  execution now = {0};
+  for (int i = 0; i < TABLE_PARKED; i++) {
+    parked_probes *p = &t->parked[i];
+    if (!p->keyed) continue;
+    if (!now.statement) now = execution_current(t->db);
+    if (!is_current(p, t, now)) {
+      free_parked(p);
+    } else if (!c->keyed && strcmp(keyed_plan(p->keyed), c->plan_text) == 0) {
+      c->keyed = p->keyed;
+      p->keyed = NULL;
+    }
+  }
 }
 
 static void cursor_free(cursor *c) {
@@ -131,19 +159,23 @@ static void cursor_free(cursor *c) {
   mem_free(c);
 }
 
+void table_forget(table *t) {
+  for (int i = 0; i < TABLE_PARKED; i++) free_parked(&t->parked[i]);
+  if (t->spare) cursor_free(t->spare);
+  t->spare = NULL;
+}
+
 void cursor_close(cursor *c) {
   table *t = c->table;
   cursor_end_scan(c, NULL);
-  if (t->spare || c->batch.heap_size > SPARE_BYTES || c->batch.row_limit > SPARE_ROWS) {
-    cursor_free(c);
-  } else {
-    t->spare = c;
-  }
-}
-
-void cursor_free_spare(table *t) {
-  if (t->spare) cursor_free(t->spare);
-  t->spare = NULL;
+  *c->link = c->next;
+  if (c->next) c->next->link = c->link;
+  park(c);
+  keyed_free(c->keyed);
+  c->keyed = NULL;
+  if (c->batch.heap_size > SPARE_BYTES || c->batch.row_limit > SPARE_ROWS) batch_free(&c->batch);
+  if (t->spare) cursor_free(c);
+  else t->spare = c;
 }
 
 static int cursor_fail(cursor *c, tskdb_error *e) {
@@ -155,12 +187,17 @@ static int cursor_fail(cursor *c, tskdb_error *e) {
   return table_fail(c->table, e);
 }
 
+/* ---- the plan and its values --------------------------------------------- */
+
 /* Decodes TEXT unless it is the plan that the cursor has. */
 static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   const relation *r = c->table->relation;
+  static _Atomic uint64_t identities;
   if (c->plan_text && text && strcmp(c->plan_text, text) == 0) return true;
   mem_free(c->plan_text);
   c->plan_text = NULL;
+  keyed_free(c->keyed);
+  c->keyed = NULL;
   arena_reset(&c->plan_arena);
   if (!plan_decode(text, r, &c->plan_arena, &c->plan)) {
     return c->plan_arena.failed ? error_memory(e) : error_set(e, ERROR_INTERNAL, "not a plan of this table");
@@ -169,10 +206,19 @@ static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   if (!c->position) return error_memory(e);
   for (int i = 0; i < r->n_columns; i++) c->position[i] = -1;
   for (int i = 0; i < c->plan.n_columns; i++) c->position[c->plan.columns[i]] = i;
-  batch_free(&c->batch);
-  if (!batch_init(&c->batch, c->plan.n_columns, FIRST_BATCH_BYTES)) return error_memory(e);
+  c->identity = ++identities;
   c->plan_text = mem_strdup(text);
   return c->plan_text ? true : error_memory(e);
+}
+
+/* A batch for N columns: the one that is there, if it is of that kind. */
+static bool prepare_batch(cursor *c, int n, tskdb_error *e) {
+  if (c->batch.storage && c->batch.n_columns == n) {
+    c->batch.byte_limit = REMOTE_FIRST_BYTES;
+    return true;
+  }
+  batch_free(&c->batch);
+  return batch_init(&c->batch, n, REMOTE_FIRST_BYTES) || error_memory(e);
 }
 
 /* SQLite keeps an element of an IN list only until the next is asked for. */
@@ -223,138 +269,198 @@ static value *read_arguments(cursor *c, int argc, sqlite3_value **argv) {
   return c->arena.failed ? NULL : arguments;
 }
 
-static scan_status fetch_batch(cursor *c, tskdb_error *e) {
-  if (c->prefetch) return prefetch_take(c->prefetch, &c->batch, &c->wait, e);
-  batch_clear(&c->batch);
-  return c->table->server->driver->scan_fetch(c->scan, &c->batch, &c->wait, e);
-}
+/* ---- asking the server --------------------------------------------------- */
 
-/* Fetches the next rows; none are left if the batch is empty. False with an error set. */
-static bool fetch(cursor *c, tskdb_error *e) {
-  if (c->process != getpid()) {
-    return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
+/* The current row of the batch, or the next one that is there at all: a count
+** without groups may be 0. */
+static void set_repeat(cursor *c) {
+  c->repeat = 1;
+  for (; c->counted && c->row < c->batch.n_rows; c->row++) {
+    c->repeat = batch_at(&c->batch, c->batch.n_columns - 1, c->row).integer;
+    if (c->repeat > 0) break;
   }
-  do {   /* a batch may be empty although rows follow */
-    scan_status status = fetch_batch(c, e);
-    if (status == SCAN_ERROR) return false;
-    if (c->batch.failed) return error_memory(e);
-    c->more = status == SCAN_ROWS;
-  } while (c->batch.n_rows == 0 && c->more);
-  c->row = 0;
-  c->record.rows += c->batch.n_rows;
-  return true;
 }
 
-static bool send(cursor *c, tskdb_error *e) {
-  server *s = c->table->server;
-  c->connection = s->acquire(s, &c->wait, e);
-  if (!c->connection) return false;
-  c->process = getpid();
-  c->record = (request_record){.started = unix_time()};
-  c->started_us = wait_now_us();
-  c->round_trips_before = c->connection->round_trips;
-  c->bytes_before = c->connection->bytes_received;
-  c->batch.byte_limit = FIRST_BATCH_BYTES;
-  c->scan = s->driver->scan_open(c->connection, &c->request, &c->wait, e);
-  if (!c->scan || !fetch(c, e)) return false;
-  c->record.first_ms = elapsed_ms(c);
-  return true;
-}
-
-/* A pooled connection may have died unnoticed.  Nothing has been handed out
-** yet and a relation is only read, so one more try, on another connection, is
-** safe; a native statement may do more than read. */
-static bool is_worth_another_try(const cursor *c, const tskdb_error *e) {
-  return e->klass == ERROR_NETWORK && c->table->relation->kind != RELATION_QUERY;
-}
-
-static bool start_scan(cursor *c, tskdb_error *e) {
-  const driver *d = c->table->server->driver;
-  if (!d->compile(&c->query, c->table->catalog->version, &c->arena, &c->request, e)) return false;
-  if (send(c, e)) return true;
-  if (!is_worth_another_try(c, e)) return false;
-  end_request(c, e);
-  tskdb_error first = *e;
-  error_clear(e);
-  if (send(c, e)) return true;
-  if (e->klass != ERROR_NETWORK) return false;
-  *e = first;
-  return false;
-}
-
-/* Ends the scan as soon as its last batch is here, so that its connection can
+/* Ends the request as soon as its last batch is here, so that its connection can
 ** serve another while this batch is read. */
 static void settle(cursor *c) {
-  if (c->more) return;
-  batch kept = c->batch;
-  int64_t ordinal = c->ordinal;
-  c->batch = (batch){0};
-  cursor_end_scan(c, NULL);
-  c->batch = kept;
-  c->ordinal = ordinal;
+  if (c->remote.more || !c->remote.connection) return;
+  remote_stop(&c->remote, NULL);
+  if (c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
+  arena_reset(&c->arena);
+}
+
+/* Whether the different rows of the used columns are few compared with all rows. */
+static bool is_worth_counting(const cursor *c) {
+  const double least_rows = 10000, least_gain = 20;
+  const table *t = c->table;
+  double different = 1;
+  if (!t->server->options.run_lengths || t->relation->rows < least_rows) return false;
+  for (int i = 0; i < c->plan.n_used; i++) {
+    const column *k = &t->relation->columns[c->plan.columns[i]];
+    reason why;
+    const pushdown_row *row = pushdown_find(&(pushdown_context){
+      .driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
+      OP_DISTINCT, k, COLLATION_BINARY, &why);
+    if (!row || row->verdict != PUSH_EXACT || k->distinct < 1) return false;
+    different *= k->distinct;
+  }
+  return different * least_gain < t->relation->rows;
+}
+
+/* What the statement's program allows to ask for less than all rows. */
+static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kind, tskdb_error *e) {
+  if (c->keyed && keyed_probes(c->keyed) > 1) return true;
+  plan_subject subject = table_subject(c->table);
+  const driver *d = c->table->server->driver;
+  if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
+      program_is_plain_scan(c->table, c->plan_text)) {
+    plan_limit(&c->plan, arguments, n, &c->query);
+  } else if (d->count_column && is_worth_counting(c) && program_reads_only(c->table, &c->plan)) {
+    c->counted = true;
+    return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
+  }
+  return true;
+}
+
+static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e) {
+  server *s = c->table->server;
+  plan_subject subject = table_subject(c->table);
+  plan_rows kind;
+  if (!plan_query(&c->plan, &subject, arguments, n, &c->arena, &c->query, &kind)) {
+    return error_memory(e);
+  }
+  if (!ask_for_less(c, arguments, n, kind, e)) return false;
+  double rows = c->table->relation->rows;
+  c->query.bulk = s->options.bulk && (rows < 0 || rows >= BULK_ROWS);
+  if (!prepare_batch(c, c->query.n_select, e) || kind == ROWS_EMPTY) {
+    return !error_is_set(e);
+  }
+  c->remote = (remote){.server = s, .wait = &c->wait,
+                       .repeatable = c->table->relation->kind != RELATION_QUERY,
+                       .kind = c->counted ? "runs" : "scan"};
+  if (!s->driver->compile(&c->query, c->table->catalog->version, &c->arena, &c->remote.request, e)) {
+    return false;
+  }
+  if (!remote_start(&c->remote, &c->batch, e)) return false;
+  set_repeat(c);
+  return true;
+}
+
+/* A small answer to a probe is remembered, and read from there. */
+static bool keep(cursor *c, tskdb_error *e) {
+  if (!c->keyed || c->counted || c->remote.more) return true;
+  if (!keyed_wants(c->keyed, &c->batch)) return true;
+  if (!keyed_keep(c->keyed, &c->batch, &c->stored, e)) return false;
+  c->mode = MODE_STORED;
+  return true;
+}
+
+static bool read_spilled(cursor *c, tskdb_error *e) {
+  batch_clear(&c->batch);
+  c->row = 0;
+  do {
+    if (!keyed_spilled(c->keyed, &c->batch, &c->spill_more, e)) return false;
+  } while (!c->batch.n_rows && c->spill_more);
+  return true;
+}
+
+static bool probe(cursor *c, const value *arguments, int n, tskdb_error *e) {
+  switch (keyed_probe(c->keyed, c, arguments, n, &c->wait, &c->stored, e)) {
+    case KEYED_ERROR: return false;
+    case KEYED_STORED: c->mode = MODE_STORED; return true;
+    case KEYED_SPILLED:
+      c->mode = MODE_SPILLED;
+      return prepare_batch(c, c->plan.n_columns, e) && read_spilled(c, e);
+    case KEYED_ASK: break;
+  }
+  return ask_server(c, arguments, n, e) && keep(c, e);
+}
+
+/* An ordered scan is no probe: what is remembered has no order. */
+static void prepare_probing(cursor *c) {
+  const server_options *o = &c->table->server->options;
+  if (c->plan.n_order || !(o->batch_keys || o->fetch_whole)) return;
+  take_parked(c);
+  if (!c->keyed) c->keyed = keyed_new(c->table, &c->plan, c->plan_text, c->position);
 }
 
 int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **argv) {
   tskdb_error e = {0};
-  bool empty = false;
   cursor_end_scan(c, NULL);
   if (!adopt_plan(c, plan_text, &e)) return cursor_fail(c, &e);
   value *arguments = read_arguments(c, argc, argv);
-  plan_subject subject = table_subject(c->table);
-  if (!arguments || !plan_query(&c->plan, &subject, arguments, argc, &c->arena, &c->query, &empty)) {
+  if (!arguments) {
     error_memory(&e);
     return cursor_fail(c, &e);
   }
-  if (empty) return SQLITE_OK;
-  double rows = c->table->relation->rows;
-  c->query.bulk = c->table->server->options.bulk && (rows < 0 || rows >= BULK_ROWS);
-  if (!start_scan(c, &e)) return cursor_fail(c, &e);
+  if (!c->keyed) prepare_probing(c);
+  bool ok = c->keyed ? probe(c, arguments, argc, &e) : ask_server(c, arguments, argc, &e);
+  if (!ok) return cursor_fail(c, &e);
   c->ordinal = 1;
   settle(c);
   return SQLITE_OK;
 }
 
-/* The first batch is read and there are more: time for a worker. */
-static void start_worker(cursor *c) {
-  const server_options *o = &c->table->server->options;
-  c->batch.byte_limit = o->batch_bytes;
-  if (!o->prefetch) return;
-  c->prefetch = prefetch_start(c->table->server->driver, c->scan, c->plan.n_columns, o->batch_bytes,
-                               o->timeout_ms);
-}
+/* ---- rows ---------------------------------------------------------------- */
 
 static int next_batch(cursor *c) {
   tskdb_error e = {0};
-  if (!c->prefetch) start_worker(c);
-  if (!fetch(c, &e)) return cursor_fail(c, &e);
+  /* The first batch is read and there are more: time for a worker. */
+  c->batch.byte_limit = c->table->server->options.batch_bytes;
+  remote_read_ahead(&c->remote, c->batch.n_columns);
+  if (!remote_fetch(&c->remote, &c->batch, &e)) return cursor_fail(c, &e);
+  c->row = 0;
+  set_repeat(c);
   settle(c);
   return SQLITE_OK;
 }
 
-int cursor_next(cursor *c) {
-  c->ordinal++;
-  if (++c->row < c->batch.n_rows || !c->more) return SQLITE_OK;
-  return next_batch(c);
+static int next_spilled(cursor *c) {
+  tskdb_error e = {0};
+  if (++c->row < c->batch.n_rows || !c->spill_more) return SQLITE_OK;
+  return read_spilled(c, &e) ? SQLITE_OK : cursor_fail(c, &e);
 }
 
-bool cursor_eof(const cursor *c) { return c->row >= c->batch.n_rows; }
+int cursor_next(cursor *c) {
+  c->ordinal++;
+  if (c->mode == MODE_STORED) {
+    c->stored = keyed_next(c->keyed, c->stored);
+    return SQLITE_OK;
+  }
+  if (c->mode == MODE_SPILLED) return next_spilled(c);
+  if (--c->repeat > 0) return SQLITE_OK;
+  if (++c->row < c->batch.n_rows) {
+    set_repeat(c);
+    return SQLITE_OK;
+  }
+  return c->remote.more ? next_batch(c) : SQLITE_OK;
+}
+
+bool cursor_eof(const cursor *c) {
+  return c->mode == MODE_STORED ? !c->stored.page : c->row >= c->batch.n_rows;
+}
+
+const batch *cursor_current(const cursor *c, uint32_t *row) {
+  if (!c->plan_text || cursor_eof(c)) return NULL;
+  *row = c->mode == MODE_STORED ? c->stored.row : c->row;
+  return c->mode == MODE_STORED ? c->stored.page : &c->batch;
+}
+
+bool cursor_upcoming(cursor *c, cursor_visitor *see, void *context) {
+  if (cursor_eof(c)) return true;
+  if (c->mode == MODE_STORED) return keyed_upcoming(c->keyed, c->stored, see, context);
+  for (uint32_t row = c->row + 1; row < c->batch.n_rows; row++) {
+    if (!see(context, &c->batch, row)) return false;
+  }
+  return true;
+}
 
 static value cell(const cursor *c, int col) {
   int at = c->position[col];
   if (at < 0) return (value){.storage = STORAGE_NULL};
-  size_t slot = (size_t)at * c->batch.row_limit + c->row;
-  const batch_cell *found = &c->batch.cells[slot];
-  value v = {.storage = (storage)c->batch.storage[slot]};
-  switch (v.storage) {
-    case STORAGE_INTEGER: v.integer = found->integer; break;
-    case STORAGE_REAL: v.real = found->real; break;
-    case STORAGE_TEXT: case STORAGE_BLOB:
-      v.bytes = c->batch.heap + found->bytes.offset;
-      v.length = found->bytes.length;
-      break;
-    default: break;
-  }
-  return v;
+  return c->mode == MODE_STORED ? batch_at(c->stored.page, at, c->stored.row)
+                                : batch_at(&c->batch, at, c->row);
 }
 
 /* The hidden key as a JSON array of the key's values; a blob is {"hex":"…"}, so
@@ -410,15 +516,18 @@ int cursor_column(cursor *c, sqlite3_context *out, int column_number) {
     sqlite3_result_error(out, "tskdb: a column is read that the statement did not name", -1);
     return SQLITE_ERROR;
   }
-  const batch *b = &c->batch;
-  size_t slot = (size_t)c->position[column_number] * b->row_limit + c->row;
+  bool stored = c->mode == MODE_STORED;
+  const batch *b = stored ? c->stored.page : &c->batch;
+  uint32_t row = stored ? c->stored.row : c->row;
+  size_t slot = (size_t)c->position[column_number] * b->row_limit + row;
   const batch_cell *found = &b->cells[slot];
   switch (b->storage[slot]) {
     case STORAGE_INTEGER: sqlite3_result_int64(out, found->integer); break;
     case STORAGE_REAL: sqlite3_result_double(out, found->real); break;
     case STORAGE_TEXT: result_text(out, b->heap + found->bytes.offset, found->bytes.length); break;
     case STORAGE_BLOB:
-      sqlite3_result_blob64(out, b->heap + found->bytes.offset, found->bytes.length, SQLITE_TRANSIENT);
+      sqlite3_result_blob64(out, b->heap + found->bytes.offset, found->bytes.length,
+                            SQLITE_TRANSIENT);
       break;
     default: sqlite3_result_null(out);
   }

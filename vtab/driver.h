@@ -30,7 +30,7 @@
 
 /* Raised whenever a struct of the contract changes; a module that was built
 ** for another one is refused. */
-#define DRIVER_CONTRACT 3
+#define DRIVER_CONTRACT 4
 
 typedef struct driver driver;
 
@@ -82,6 +82,7 @@ struct driver {
   int n_pushdown;
   int max_list;                        /* longest IN list that compile() can send */
   bool text_has_nul;                   /* text values may contain NUL bytes */
+  const column *count_column;          /* how count(*) arrives; NULL: groups cannot be counted */
   int max_words;                       /* of a native statement that is a table */
   const char *native_usage;            /* those words, for messages: "'native SELECT'" */
 

@@ -55,10 +55,10 @@ static bool explain_remote(const table *t, const plan *p, arena *a, explanation 
   plan_subject subject = table_subject(t);
   request sent;
   query q;
-  bool empty;
+  plan_rows kind;
   int n;
   value *arguments = specimens(p, t->relation, a, &n);
-  if (!arguments || !plan_query(p, &subject, arguments, n, a, &q, &empty)) return error_memory(e);
+  if (!arguments || !plan_query(p, &subject, arguments, n, a, &q, &kind)) return error_memory(e);
   if (!t->server->driver->compile(&q, t->catalog->version, a, &sent, e)) return false;
   out->remote = sent.text;
   return true;

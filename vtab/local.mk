@@ -26,10 +26,16 @@ CORE_SOURCES = \
 	%reldir%/cursor.c %reldir%/cursor.h \
 	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
+	%reldir%/keyed.c %reldir%/keyed.h \
 	%reldir%/module.c %reldir%/module.h \
 	%reldir%/plan.c %reldir%/plan.h \
 	%reldir%/plan_text.c \
-	%reldir%/prefetch.c %reldir%/prefetch.h
+	%reldir%/prefetch.c %reldir%/prefetch.h \
+	%reldir%/program.c %reldir%/program.h \
+	%reldir%/remote.c %reldir%/remote.h \
+	%reldir%/spill.c %reldir%/spill.h \
+	%reldir%/statement.c %reldir%/statement.h \
+	%reldir%/store.c %reldir%/store.h
 
 # The drivers.  A new database is a block like these two.
 POSTGRES_SOURCES = \

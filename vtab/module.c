@@ -23,6 +23,7 @@ plan_subject table_subject(const table *t) {
   return (plan_subject){
       .relation = t->relation,
       .pushdown = {.driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
+      .batch_keys = t->server->options.batch_keys,
       .db = t->db};
 }
 
@@ -112,7 +113,7 @@ static void table_unlink(table *t) {
 static void table_free(table *t) {
   if (!t) return;
   table_unlink(t);
-  cursor_free_spare(t);
+  table_forget(t);
   catalog_release(t->catalog);
   if (t->server) t->server->unref(t->server);
   mem_free(t);
@@ -202,6 +203,7 @@ static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *ar
   arena_free(&scratch);
   *out = t ? &t->base : NULL;
   if (t) {
+    t->directory = aux;
     table_link(t, aux);
     return SQLITE_OK;
   }
@@ -236,6 +238,7 @@ static int tableBestIndex(sqlite3_vtab *base, sqlite3_index_info *info) {
   buffer text = {0};
   plan chosen;
   int rc = SQLITE_NOMEM;
+  t->directory->compilations++;
   if (plan_choose(&subject, info, &scratch, &chosen)) {
     plan_encode(&chosen, t->relation, &text);
     info->idxStr = text.failed ? NULL : sqlite3_mprintf("%s", buffer_cstr(&text));

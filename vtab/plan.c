@@ -5,11 +5,11 @@
 ** Invariants:
 **   1. A constraint is omitted (SQLite does not re-check) only if the server
 **      is exact for its known constant, or for every value there can be.
-**   2. LIMIT and OFFSET are never taken.  SQLite 3.40 offers them although a
-**      term that it does not show us stands below (`a > b` within one table,
-**      `abs(a) > b`), and offers a compound's OFFSET to each of its arms; the
-**      differential test found both.  SQLite stops reading after its LIMIT,
-**      and the scan is then stopped on the server.
+**   2. LIMIT and OFFSET are asked for and never omitted: SQLite counts again.
+**      SQLite 3.40 offers them although a term that it does not show us stands
+**      below (`a > b` within one table, `abs(a) > b`), and offers a compound's
+**      OFFSET to each of its arms; the differential test found both.  So they
+**      are sent only if the statement's program proves that they may (program.h).
 **   3. The key's columns are fetched whenever SQLite may remove duplicates by
 **      them: always for a rowid (colUsed does not show its use), for other
 **      keys when a constraint is used (an OR is split into one scan a term,
@@ -19,6 +19,7 @@
 
 #include <string.h>
 
+#include "vtab/driver.h"
 #include "vtab/memory.h"
 
 /* SQLite's constraint operators, and what they are here. */
@@ -88,17 +89,19 @@ static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, p
   const column *c = &s->relation->columns[t->column];
   bool no_value = t->op == OP_IS_NULL || t->op == OP_NOT_NULL;
   value constant;
+  t->constant = no_value || (t->op != OP_IN && constant_of(info, i, &constant));
   if ((t->op == OP_LIKE || t->op == OP_GLOB) && is_overridden(s->db, t->op)) {
     t->verdict = PUSH_LOCAL;
     t->reason = REASON_OVERRIDDEN;
-  } else if (no_value || (t->op != OP_IN && constant_of(info, i, &constant))) {
+  } else if (t->constant) {
     outcome o = pushdown_resolve(&s->pushdown, t->op, c, t->collation, no_value ? NULL : &constant, a);
     t->verdict = o.verdict;
     t->reason = o.reason;
     info->aConstraintUsage[i].omit = o.verdict == PUSH_EXACT;
   } else {
+    /* Rows that are kept for many probes are found by equality alone (keyed.h). */
     t->verdict = pushdown_best(&s->pushdown, t->op, c, t->collation, &t->reason);
-    info->aConstraintUsage[i].omit = t->verdict == PUSH_EXACT
+    info->aConstraintUsage[i].omit = t->op == OP_EQ && t->verdict == PUSH_EXACT
         && pushdown_is_total(&s->pushdown, t->op, c, t->collation);
   }
 }
@@ -113,7 +116,8 @@ static void choose_term(const plan_subject *s, sqlite3_index_info *info, int i, 
   t.collation = collation_of(info, i);
   if (t.op == OP_EQ && sqlite3_vtab_in(info, i, -1)) t.op = OP_IN;
   judge_term(s, info, i, &t, a);
-  if (t.verdict != PUSH_LOCAL) {
+  /* Rows that are kept for many probes are found by every equality (keyed.h). */
+  if (t.verdict != PUSH_LOCAL || (t.op == OP_EQ && !t.constant)) {
     if (t.op == OP_IN) sqlite3_vtab_in(info, i, 1);
     t.argument = (*n_arguments)++;
     info->aConstraintUsage[i].argvIndex = t.argument + 1;
@@ -204,14 +208,33 @@ static bool choose_columns(const relation *r, const sqlite3_index_info *info, bo
   p->columns = arena_alloc(a, (size_t)r->n_columns * sizeof(*p->columns));
   if (!p->columns) return false;
   for (int i = 0; i < r->n_columns; i++) {
-    if (is_used(r, info->colUsed, i) || (key_wanted && is_key(r, i))) p->columns[p->n_columns++] = i;
+    if (is_used(r, info->colUsed, i)) p->columns[p->n_columns++] = i;
+  }
+  p->n_used = p->n_columns;
+  for (int i = 0; key_wanted && i < r->n_columns; i++) {
+    if (is_key(r, i) && !is_used(r, info->colUsed, i)) p->columns[p->n_columns++] = i;
   }
   return true;
 }
 
+/* Asks for the values of LIMIT and OFFSET where they could be of use. */
+static void choose_limit(sqlite3_index_info *info, const relation *r, plan *p, int *n_arguments) {
+  if (plan_is_unique(p, r)) return;
+  for (int i = 0; i < p->n_terms; i++) {
+    if (p->terms[i].verdict != PUSH_EXACT) return;
+  }
+  for (int i = 0; i < info->nConstraint; i++) {
+    const struct sqlite3_index_constraint *k = &info->aConstraint[i];
+    bool limit = k->op == SQLITE_INDEX_CONSTRAINT_LIMIT;
+    if (!k->usable || !(limit || k->op == SQLITE_INDEX_CONSTRAINT_OFFSET)) continue;
+    *(limit ? &p->limit : &p->offset) = *n_arguments;
+    info->aConstraintUsage[i].argvIndex = ++*n_arguments;
+  }
+}
+
 bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out) {
   const relation *r = s->relation;
-  *out = (plan){0};
+  *out = (plan){.limit = PLAN_LOCAL, .offset = PLAN_LOCAL};
   size_t n = info->nConstraint ? (size_t)info->nConstraint : 1;
   out->terms = arena_alloc(a, n * sizeof(*out->terms));
   if (!out->terms) return false;
@@ -222,6 +245,7 @@ bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan
   int mode = sqlite3_vtab_distinct(info);
   bool ordered = choose_order(s, info, a, out);
   info->orderByConsumed = ordered && info->nOrderBy > 0;
+  if (ordered && s->pushdown.enabled) choose_limit(info, r, out, &n_arguments);
   if (!ordered) out->n_order = 0;
   out->sorted = out->n_order && mode != 1 && mode != 2;
   out->distinct = out->n_order && may_merge(s, mode, out);
@@ -298,7 +322,7 @@ static void assemble_order(assembly *b) {
 }
 
 bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
-                arena *a, query *out, bool *empty) {
+                arena *a, query *out, plan_rows *kind) {
   size_t terms = 2 * (size_t)p->n_terms + 1, orders = (size_t)p->n_order + 1;
   *out = (query){.n_sources = 1, .n_select = p->n_columns};
   out->sources = arena_alloc(a, sizeof(*out->sources));
@@ -314,6 +338,38 @@ bool plan_query(const plan *p, const plan_subject *s, const value *arguments, in
   assemble_filter(&b, arguments, n_arguments);
   assemble_order(&b);
   out->parameters = parameters;
-  *empty = b.empty;
+  *kind = b.empty ? ROWS_EMPTY : b.exact ? ROWS_EXACT : ROWS_SUPERSET;
   return !a->failed;
+}
+
+void plan_limit(const plan *p, const value *arguments, int n_arguments, query *q) {
+  if (p->limit < 0 || p->limit >= n_arguments) return;
+  const value *limit = &arguments[p->limit];
+  int64_t skipped = 0;
+  if (limit->storage != STORAGE_INTEGER || limit->integer < 0) return;
+  if (p->offset >= 0) {
+    if (p->offset >= n_arguments || arguments[p->offset].storage != STORAGE_INTEGER) return;
+    if (arguments[p->offset].integer > 0) skipped = arguments[p->offset].integer;
+  }
+  if (skipped > INT64_MAX - limit->integer) return;
+  q->has_limit = true;     /* the skipped rows are asked for too: SQLite skips them itself */
+  q->limit = limit->integer + skipped;
+}
+
+bool plan_runs(const plan *p, const plan_subject *s, arena *a, query *q) {
+  q->n_select = p->n_used + 1;
+  q->select = arena_alloc(a, ((size_t)p->n_used + 1) * sizeof(*q->select));
+  q->group_by = arena_alloc(a, ((size_t)p->n_used + 1) * sizeof(*q->group_by));
+  if (!q->group_by || !q->select) return false;
+  q->n_group_by = p->n_used;
+  for (int i = 0; i < p->n_used; i++) {
+    reason why;
+    q->select[i] = column_expr(p->columns[i], NULL);
+    const column *c = &s->relation->columns[p->columns[i]];
+    q->group_by[i] = column_expr(
+      p->columns[i], pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why));
+  }
+  q->select[p->n_used] = (query_expr){.kind = EXPR_COUNT};
+  q->count = s->pushdown.driver->count_column;
+  return true;
 }

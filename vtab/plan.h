@@ -21,9 +21,10 @@ typedef struct plan_term {
   query_operator op;
   int column;              /* into relation.columns; the rowid is the key's column */
   collation_kind collation;
-  int argument;            /* into xFilter's argv; PLAN_LOCAL: not sent */
+  int argument;            /* into xFilter's argv; PLAN_LOCAL: none, the term is not sent */
   verdict verdict;         /* as far as is known before the value is */
   reason reason;           /* of a verdict that is not exact */
+  bool constant;           /* the value was known, or there is none: it cannot change in a loop */
 } plan_term;
 
 enum { PLAN_LOCAL = -1 };
@@ -40,19 +41,25 @@ typedef struct plan {
   int n_order;
   bool sorted;             /* the rows must come in that order, not only grouped */
   bool distinct;           /* equal rows may be merged if every term proves exact */
-  int *columns;            /* to fetch, ascending, into relation.columns */
+  int *columns;            /* to fetch, into relation.columns; each once */
   int n_columns;
+  int n_used;              /* the first of them are what SQLite reads, the others the key's alone */
+  int limit, offset;       /* xFilter arguments, PLAN_LOCAL: not offered, or of no use */
 } plan;
 
 /* What a plan is made for. */
 typedef struct plan_subject {
   const relation *relation;
   pushdown_context pushdown;
+  bool batch_keys;         /* the option: a probe is priced as one of many */
   sqlite3 *db;
 } plan_subject;
 
 /* Chooses the plan for INFO and fills in INFO's outputs except idxStr. False without memory. */
 bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out);
+
+/* Whether the terms that are sent can match one row at most (cost.c). */
+bool plan_is_unique(const plan *p, const relation *r);
 
 /* Fills in cost, row estimate and the unique flag (cost.c). */
 void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info);
@@ -65,8 +72,24 @@ bool plan_decode(const char *text, const relation *r, arena *a, plan *out);
 
 /* Turns the plan into a query for the given values. Constraints whose value
 ** cannot be pushed are left out and re-checked by SQLite, which omits none of
-** those. *EMPTY: no row can satisfy them. False without memory. */
+** those. *KIND says what the rows are. False without memory. */
+typedef enum plan_rows {
+  ROWS_EMPTY,              /* none: no row can satisfy the constraints */
+  ROWS_SUPERSET,           /* those and perhaps more */
+  ROWS_EXACT               /* those that SQLite's own scan would find, and no others */
+} plan_rows;
+
 bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
-                arena *a, query *out, bool *empty);
+                arena *a, query *out, plan_rows *kind);
+
+/* Makes the query ask for at most the rows that LIMIT and OFFSET leave, if the
+** plan has them.  Only for ROWS_EXACT, and where nothing stands between the scan and
+** the result (program.h). */
+void plan_limit(const plan *p, const value *arguments, int n_arguments, query *q);
+
+/* Makes the query ask for the different rows of the used columns, each with
+** how often it is there as one more column.  Only where nothing else is read of a row
+** (program.h), and for columns with an exact DISTINCT row.  False without memory. */
+bool plan_runs(const plan *p, const plan_subject *s, arena *a, query *q);
 
 #endif

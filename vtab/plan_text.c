@@ -1,17 +1,19 @@
 /*
 ** plan_text.c - idxStr: a plan as text, for xFilter and for people.
 **
-**   <for people> |v1 t=<term>,… o=<order>,… g=<bits> c=<column>,…
+**   <for people> |v2 t=<term>,… o=<order>,… g=<bits> c=<column>,… k=<column>,… l=<arguments>
 **
 ** The part before the last '|' is what EXPLAIN QUERY PLAN is read for, such as
 ** `id = ? exact; placed_at >= ? superset; total > ? local (affinity)`; it is
 ** not decoded.  The part after it is:
 **
-**   v1               format version: another one is refused
-**   t=OP:COLUMN:COLLATION:ARGUMENT:VERDICT:REASON  a term; ARGUMENT -1: local
+**   v2               format version: another one is refused
+**   t=OP:COLUMN:COLLATION:ARGUMENT:VERDICT:REASON:CONSTANT  a term; ARGUMENT -1: local
 **   o=COLUMN:D       an order column, D 1 when descending
 **   g=BITS           1 sorted, 2 distinct
-**   c=COLUMN         columns to fetch
+**   c=COLUMN         columns to fetch that SQLite reads
+**   k=COLUMN         columns to fetch for the key alone
+**   l=LIMIT:OFFSET   arguments that hold them, -1: not taken
 **
 ** All numbers are decimal.  An empty list has nothing after its '='.
 ** The text is SQLite's own between the two calls, yet decoding checks every
@@ -47,11 +49,11 @@ static void describe(const plan *p, const relation *r, buffer *out) {
 
 void plan_encode(const plan *p, const relation *r, buffer *out) {
   describe(p, r, out);
-  buffer_text(out, " |v1 t=");
+  buffer_text(out, " |v2 t=");
   for (int i = 0; i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
-    buffer_printf(out, "%s%d:%d:%d:%d:%d:%d", i ? "," : "", (int)t->op, t->column, (int)t->collation,
-                  t->argument, (int)t->verdict, (int)t->reason);
+    buffer_printf(out, "%s%d:%d:%d:%d:%d:%d:%d", i ? "," : "", (int)t->op, t->column,
+                  (int)t->collation, t->argument, (int)t->verdict, (int)t->reason, t->constant);
   }
   buffer_text(out, " o=");
   for (int i = 0; i < p->n_order; i++) {
@@ -59,7 +61,12 @@ void plan_encode(const plan *p, const relation *r, buffer *out) {
   }
   int bits = (p->sorted ? BIT_SORTED : 0) | (p->distinct ? BIT_DISTINCT : 0);
   buffer_printf(out, " g=%d c=", bits);
-  for (int i = 0; i < p->n_columns; i++) buffer_printf(out, "%s%d", i ? "," : "", p->columns[i]);
+  for (int i = 0; i < p->n_used; i++) buffer_printf(out, "%s%d", i ? "," : "", p->columns[i]);
+  buffer_text(out, " k=");
+  for (int i = p->n_used; i < p->n_columns; i++) {
+    buffer_printf(out, "%s%d", i > p->n_used ? "," : "", p->columns[i]);
+  }
+  buffer_printf(out, " l=%d:%d", p->limit, p->offset);
 }
 
 /* A reader of the encoded part; once bad it stays bad. */
@@ -115,6 +122,8 @@ static void read_terms(reader *in, const relation *r, arena *a, plan *out) {
     t->verdict = (verdict)number(in, 0, PUSH_EXACT);
     expect(in, ":");
     t->reason = (reason)number(in, 0, REASON_COUNT - 1);
+    expect(in, ":");
+    t->constant = number(in, 0, 1);
   }
 }
 
@@ -130,13 +139,30 @@ static void read_order(reader *in, const relation *r, arena *a, plan *out) {
   }
 }
 
-static void read_columns(reader *in, const relation *r, arena *a, plan *out) {
+/* Appends a list to the columns to fetch, each of which may stand there once. */
+static void read_columns(reader *in, const relation *r, bool *seen, plan *out) {
   size_t n = count(in);
-  out->columns = arena_alloc(a, (n + 1) * sizeof(*out->columns));
-  for (size_t i = 0; i < n && out->columns && !in->bad; i++) {
+  for (size_t i = 0; i < n && !in->bad; i++) {
     if (i) expect(in, ",");
-    out->columns[out->n_columns++] = number(in, 0, r->n_columns - 1);
+    int col = number(in, 0, r->n_columns - 1);
+    if (in->bad || seen[col]) {
+      in->bad = true;
+      return;
+    }
+    seen[col] = true;
+    out->columns[out->n_columns++] = col;
   }
+}
+
+static void read_all_columns(reader *in, const relation *r, arena *a, plan *out) {
+  bool *seen = arena_alloc(a, (size_t)r->n_columns * sizeof(*seen));
+  out->columns = arena_alloc(a, (size_t)r->n_columns * sizeof(*out->columns));
+  if (!seen || !out->columns) return;
+  expect(in, " c=");
+  read_columns(in, r, seen, out);
+  out->n_used = out->n_columns;
+  expect(in, " k=");
+  read_columns(in, r, seen, out);
 }
 
 bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
@@ -144,7 +170,7 @@ bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
   const char *bar = text ? strrchr(text, '|') : NULL;
   if (!bar) return false;
   reader in = {.at = bar + 1};
-  expect(&in, "v1 t=");
+  expect(&in, "v2 t=");
   read_terms(&in, r, a, out);
   expect(&in, " o=");
   read_order(&in, r, a, out);
@@ -152,7 +178,10 @@ bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
   int bits = number(&in, 0, BIT_SORTED | BIT_DISTINCT);
   out->sorted = bits & BIT_SORTED;
   out->distinct = bits & BIT_DISTINCT;
-  expect(&in, " c=");
-  read_columns(&in, r, a, out);
+  read_all_columns(&in, r, a, out);
+  expect(&in, " l=");
+  out->limit = number(&in, PLAN_LOCAL, INT16_MAX);
+  expect(&in, ":");
+  out->offset = number(&in, PLAN_LOCAL, INT16_MAX);
   return !in.bad && !a->failed && !*in.at;
 }

@@ -19,6 +19,7 @@
 typedef enum expr_kind {
   EXPR_COLUMN,             /* source, column */
   EXPR_PARAMETER,          /* parameter */
+  EXPR_COUNT,              /* in select: how many rows the group has, see query.count */
   EXPR_TERM                /* op over args, said as `row` says */
 } expr_kind;
 
@@ -51,6 +52,7 @@ typedef struct query {
   int n_filter;
   query_expr *group_by;    /* EXPR_COLUMN with the DISTINCT row: equal rows may be merged */
   int n_group_by;
+  const column *count;     /* of EXPR_COUNT: the driver's description of such a value */
   query_order *order_by;
   int n_order_by;
   bool bulk;               /* many rows are expected: what costs less a row may cost more to begin */
@@ -59,6 +61,13 @@ typedef struct query {
   const value *parameters; /* values; STORAGE_LIST for IN */
   int n_parameters;
 } query;
+
+/* The column that select expression I is, whose type the scan decodes. */
+static inline const column *query_column(const query *q, int i) {
+  const query_expr *x = &q->select[i];
+  if (x->kind == EXPR_COUNT) return q->count;
+  return &q->sources[x->source].relation->columns[x->column];
+}
 
 /* A compiled query: what goes over the wire. */
 typedef struct request {

@@ -22,11 +22,25 @@ typedef struct server_options {
   bool prefetch;             /* a worker fetches the next batch of a large result */
   int timeout_ms;            /* bound of one wait; 0: none */
   size_t batch_bytes;        /* bound of one batch */
+  bool batch_keys;           /* keys of many probes travel in one request */
+  bool fetch_whole;          /* a table that is probed again and again is fetched once */
+  bool run_lengths;          /* rows that are equal in all that is read come with their number */
+  size_t memory;             /* bytes that a table's rows may take while it is probed */
 } server_options;
+
+/* What the server takes, in microseconds; measured, 0: not yet. */
+typedef struct server_pace {
+  double round_trip_us;      /* of a request that brings next to nothing */
+  double row_us;             /* of one more row in a large result */
+} server_pace;
 
 /* One request as tskdb_requests shows it. Strings are borrowed for the call. */
 typedef struct request_record {
   const char *text;
+  const char *kind;          /* "scan", "probe", "keys", "whole", "runs", "memory"; NULL: no scan */
+  int64_t keys;              /* asked for at once */
+  int64_t hits, misses;      /* "memory": probes answered from rows kept, and those that were not */
+  int64_t spilled;           /* "memory": rows that went to a temporary file */
   double started;            /* Unix time, seconds */
   double first_ms, last_ms;  /* from sending to the first and the last batch */
   int64_t rows, bytes, round_trips;
@@ -37,6 +51,8 @@ struct server {
   const driver *driver;
   const char *name;          /* the attached name */
   server_options options;
+  server_pace pace;
+  uint64_t writes;           /* native statements run by this connection: what is kept is old then */
   catalog *catalog;          /* as of the last refresh; a table retains its own */
 
   /* A connection for one scan: idle, healthy, nobody else's. NULL: error. */
@@ -51,8 +67,12 @@ struct server {
 };
 
 /* How the module finds servers by name: its client data (pAux). */
+struct cursor;
+
 typedef struct server_directory {
   struct table *tables;      /* all that this SQLite connection has connected (module.c) */
+  struct cursor *cursors;    /* all that are open (cursor.c) */
+  uint64_t compilations;     /* statements that use a table, as far as xBestIndex tells */
   /* Borrowed; NULL with a clear error if none of that name is attached. */
   server *(*find)(struct server_directory *d, const char *name, tskdb_error *e);
   /* The described columns of a native statement, kept for the life of the

@@ -119,8 +119,12 @@ static void print_select(printer *p) {
   buffer_text(&p->text, "SELECT ");
   if (!q->n_select) buffer_text(&p->text, "NULL");
   for (int i = 0; i < q->n_select; i++) {
-    const column *c = column_of(p, &q->select[i]);
     if (i) buffer_text(&p->text, ", ");
+    if (q->select[i].kind == EXPR_COUNT) {
+      buffer_text(&p->text, p->dialect->count);
+      continue;
+    }
+    const column *c = column_of(p, &q->select[i]);
     buffer_clear(&quoted);
     buffer_quoted(&quoted, c->remote_name, p->dialect->quote);
     p->dialect->select(&p->text, c, buffer_cstr(&quoted));

@@ -20,6 +20,7 @@ typedef struct sql_dialect {
   /* Appends the select expression of a column (its quoted name given): the
   ** place for casts that make the server send what scan.c can decode. */
   void (*select)(buffer *out, const column *c, const char *quoted);
+  const char *count;                            /* how many rows a group has */
   /* Appends direction and NULL placement after an ORDER BY expression. */
   void (*direction)(buffer *out, const column *c, bool descending);
 } sql_dialect;

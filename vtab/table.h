@@ -6,7 +6,17 @@
 
 #include "vtab/plan.h"
 #include "vtab/server.h"
+#include "vtab/statement.h"
 #include "vtab/sqlite.h"
+
+/* What a closed cursor knew about its probes, for the next one of the same execution. */
+typedef struct parked_probes {
+  struct keyed *keyed;         /* NULL: this place is free */
+  execution in;
+  uint64_t at;                 /* directory->compilations then */
+} parked_probes;
+
+enum { TABLE_PARKED = 4 };
 
 typedef struct table {
   sqlite3_vtab base;           /* SQLite's; first */
@@ -16,9 +26,14 @@ typedef struct table {
   const relation *relation;
   bool pushdown;               /* of this table: the server's option and its own */
   int key_column;              /* number of the hidden _key column, -1: none */
-  struct cursor *spare;        /* closed, and kept for the next look-up (cursor.c); owned */
+  server_directory *directory; /* borrowed: it outlives its tables */
   struct table *next, **link;  /* in directory->tables */
+  struct cursor *spare;        /* closed, and kept for the next look-up (cursor.c); owned */
+  parked_probes parked[TABLE_PARKED];  /* owned (cursor.c) */
 } table;
+
+/* Frees what is parked and kept (cursor.c). */
+void table_forget(table *t);
 
 /* What plans are made for. */
 plan_subject table_subject(const table *t);

@@ -135,6 +135,7 @@ static const sql_dialect dialect = {
     [OP_IS_NULL] = "IS NULL", [OP_NOT_NULL] = "IS NOT NULL",
   },
   .numbered = false,
+  .count = "COUNT(*)",
   .select = types_select,
   .direction = print_direction,
 };

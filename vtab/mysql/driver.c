@@ -12,6 +12,10 @@ static const char *const schemes[] = {"mysql", "mariadb", NULL};
 ** text list takes two; a list of this length is still planned quickly. */
 enum { MAX_LIST = 8000 };
 
+static const column count_column = {.name = "count(*)", .remote_name = "count(*)",
+                                    .remote_type = "bigint(21)", .klass = CLASS_INT,
+                                    .flags = COLUMN_NOT_NULL};
+
 static const driver mysql_driver = {
   .contract = DRIVER_CONTRACT,
   .name = "mysql",
@@ -21,6 +25,7 @@ static const driver mysql_driver = {
   .max_list = MAX_LIST,
   .text_has_nul = true,
   .max_words = 1,
+  .count_column = &count_column,
   .native_usage = "'native SELECT'",
   .open = mysql_driver_open,
   .ping = mysql_driver_ping,

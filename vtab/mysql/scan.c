@@ -35,9 +35,7 @@ struct scan {
 /* ---- opening ------------------------------------------------------------------- */
 
 static const column *column_of(const scan *s, int i) {
-  const query *q = s->request->query;
-  const query_expr *x = &q->select[i];
-  return &q->sources[x->source].relation->columns[x->column];
+  return query_column(s->request->query, i);
 }
 
 static const char *relation_name(const scan *s) {

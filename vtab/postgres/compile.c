@@ -142,6 +142,7 @@ static const sql_dialect dialect = {
                 [OP_LT] = "OPERATOR(pg_catalog.<)", [OP_LE] = "OPERATOR(pg_catalog.<=)",
                 [OP_GT] = "OPERATOR(pg_catalog.>)", [OP_GE] = "OPERATOR(pg_catalog.>=)"},
   .numbered = true,
+  .count = "pg_catalog.count(*)",
   .select = postgres_select,
   .direction = print_direction,
 };

@@ -11,6 +11,11 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 /* A list is one array parameter: the bound is what is sensible to plan. */
 enum { MAX_LIST = 100000 };
 
+enum { OID_INT8 = 20 };
+static const column count_column = {.name = "count(*)", .remote_name = "count(*)",
+                                    .remote_type = "bigint", .klass = CLASS_INT,
+                                    .type_id = OID_INT8, .flags = COLUMN_NOT_NULL};
+
 /* Not constant only because the number of rows is known in compile.c. */
 static driver postgres_driver = {
   .contract = DRIVER_CONTRACT,
@@ -20,6 +25,7 @@ static driver postgres_driver = {
   .max_list = MAX_LIST,
   .text_has_nul = false,
   .max_words = 1,
+  .count_column = &count_column,
   .native_usage = "'native SELECT'",
   .open = postgres_open,
   .ping = postgres_ping,

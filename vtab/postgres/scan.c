@@ -50,9 +50,8 @@ static scan *scan_new(postgres_connection *c, const request *r) {
     return NULL;
   }
   for (int i = 0; i < q->n_select; i++) {
-    const query_expr *x = &q->select[i];
-    const column *c_i = &q->sources[x->source].relation->columns[x->column];
-    s->fields[i] = (field){c_i, postgres_decoder_of(c_i)};
+    const column *selected = query_column(q, i);
+    s->fields[i] = (field){selected, postgres_decoder_of(selected)};
   }
   return s;
 }

@@ -1,0 +1,750 @@
+/*
+** keyed.c - a table that is probed again and again within one statement.
+**
+** Which values change from probe to probe is not told: it is seen.  A value
+** counts as constant until it has changed once; what was remembered under that
+** belief is forgotten then, if it depends on it.
+**
+** Where the next keys come from is not told either.  At each probe that memory
+** does not answer, the key is compared with the current rows of the other open
+** cursors; a column that was equal at two such probes in a row is taken for the
+** source.  Cursors are known by identity: one that was closed, or has
+** another plan, is none of them any more.
+**
+** Memory: the option `memory` bounds the store.  Keys that were asked for in
+** batches are forgotten when it is full; a whole table is spilled.
+*/
+#include "vtab/keyed.h"
+
+#include <string.h>
+
+#include "vtab/arena.h"
+#include "vtab/memory.h"
+#include "vtab/remote.h"
+
+enum {
+  KEYS_FIRST = 32,               /* keys of the first batch; each next one has four times as many */
+  KEYS_MOST = 1024,
+  SOURCES = 4,                   /* cursors that are watched at a time */
+  SOURCE_COLUMNS = 64,           /* of a cursor's batch that are looked at */
+  LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
+  KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
+};
+
+/* Of a row in a large result, and of a round trip, before they were measured. */
+static const double DEFAULT_ROW_US = 1.0, DEFAULT_ROUND_TRIP_US = 200.0;
+static const double UNKNOWN_ROWS = 10000.0;
+
+/* A cursor that may hold the next keys. */
+typedef struct source {
+  uint64_t identity;             /* 0: free */
+  int seen;                      /* probes in a row */
+  uint64_t equal[STORE_MAX_KEY]; /* for each key column: the source's columns that were equal at all of them */
+} source;
+
+struct keyed {
+  table *table;
+  char *plan_text;
+  plan plan;
+  arena arena;                   /* of the plan's copy and the arrays */
+  store_shape shape;
+  int key_term[STORE_MAX_KEY];   /* plan terms that are the key */
+  store *store;
+  bool whole;                    /* the store has every row that any probe can find */
+  bool no_keys, no_whole;        /* given up */
+  uint32_t request;              /* number of the last batch of keys */
+  int batch_size;
+  uint64_t writes;               /* of the server when the store was begun */
+
+  int n_arguments;
+  value *last;                   /* arguments of the last probe */
+  arena last_arena;
+  bool *varies;                  /* arguments that have changed */
+  int64_t probes;
+  bool keepable;                 /* the last probe's key may be looked for in the store */
+
+  value key[STORE_MAX_KEY];      /* of the last probe, borrowed from `last` */
+  source sources[SOURCES];
+  double spent_us;               /* by probes since the beginning, or since a whole fetch failed */
+  double whole_us;               /* what fetching the whole is thought to take */
+
+  int64_t hits, misses, spilled; /* for tskdb_requests */
+  int64_t asked;                 /* keys in batches */
+};
+
+/* ---- life ---------------------------------------------------------------- */
+
+/* An equality whose value may change, of a column whose equal values have
+** equal keys in the store. */
+static bool is_key_term(const plan_term *t, const relation *r) {
+  if (t->op != OP_EQ || t->argument == PLAN_LOCAL || t->constant) return false;
+  affinity a = value_class_affinity(r->columns[t->column].klass);
+  bool text = a == AFFINITY_TEXT || r->columns[t->column].klass == CLASS_MIXED;
+  return !text || t->collation == COLLATION_BINARY;
+}
+
+/* A column without a type of its own is compared as a number when the value
+** comes from a column of numbers: its texts that look like numbers are kept
+** as numbers, and a text that does is not looked for here (is_doubtful). */
+static affinity key_affinity(const column *c) {
+  return c->klass == CLASS_MIXED ? AFFINITY_NUMERIC : value_class_affinity(c->klass);
+}
+
+static bool copy_plan(keyed *k, const plan *p) {
+  plan *q = &k->plan;
+  *q = *p;
+  q->n_order = 0;
+  q->sorted = q->distinct = false;
+  q->limit = q->offset = PLAN_LOCAL;
+  q->terms = arena_alloc(&k->arena, ((size_t)p->n_terms + 1) * sizeof(*q->terms));
+  q->columns = arena_alloc(&k->arena, ((size_t)p->n_columns + 1) * sizeof(*q->columns));
+  if (!q->terms || !q->columns) return false;
+  if (p->n_terms) memcpy(q->terms, p->terms, (size_t)p->n_terms * sizeof(*q->terms));
+  if (p->n_columns) memcpy(q->columns, p->columns, (size_t)p->n_columns * sizeof(*q->columns));
+  for (int i = 0; i < p->n_terms; i++) {
+    if (p->terms[i].argument >= k->n_arguments) k->n_arguments = p->terms[i].argument + 1;
+  }
+  return true;
+}
+
+static bool choose_key(keyed *k, const int *position) {
+  const relation *r = k->table->relation;
+  store_shape *s = &k->shape;
+  s->n_columns = k->plan.n_columns;
+  for (int i = 0; i < k->plan.n_terms; i++) {
+    const plan_term *t = &k->plan.terms[i];
+    if (!is_key_term(t, r)) continue;
+    if (s->n_key == STORE_MAX_KEY || position[t->column] < 0) return false;
+    s->key[s->n_key] = position[t->column];
+    s->affinity[s->n_key] = key_affinity(&r->columns[t->column]);
+    k->key_term[s->n_key++] = i;
+  }
+  return true;
+}
+
+keyed *keyed_new(table *t, const plan *p, const char *plan_text, const int *position) {
+  keyed *k = mem_zalloc(sizeof(*k));
+  if (!k) return NULL;
+  k->table = t;
+  k->batch_size = KEYS_FIRST;
+  k->plan_text = mem_strdup(plan_text);
+  k->writes = t->server->writes;
+  bool ok = k->plan_text && copy_plan(k, p) && choose_key(k, position);
+  if (ok) {
+    size_t n = (size_t)k->n_arguments + 1;
+    k->last = arena_alloc(&k->arena, n * sizeof(*k->last));
+    k->varies = arena_alloc(&k->arena, n * sizeof(*k->varies));
+    k->store = store_new(&k->shape);
+  }
+  if (ok && k->last && k->varies && k->store) return k;
+  keyed_free(k);
+  return NULL;
+}
+
+/* What the memory was good for, once it was used. */
+static void record_use(const keyed *k) {
+  if (!k->hits) return;
+  server *s = k->table->server;
+  request_record r = {.text = k->whole ? "(the whole in memory)" : "(keys in memory)",
+                      .kind = "memory", .hits = k->hits, .misses = k->misses,
+                      .spilled = k->spilled, .keys = k->asked};
+  s->record(s, &r);
+}
+
+void keyed_free(keyed *k) {
+  if (!k) return;
+  record_use(k);
+  store_free(k->store);
+  arena_free(&k->last_arena);
+  arena_free(&k->arena);
+  mem_free(k->plan_text);
+  mem_free(k);
+}
+
+const char *keyed_plan(const keyed *k) { return k->plan_text; }
+int64_t keyed_probes(const keyed *k) { return k->probes; }
+
+static void forget(keyed *k) {
+  store_clear(k->store);
+  k->whole = false;
+}
+
+/* ---- what changes -------------------------------------------------------- */
+
+static bool same_argument(const value *a, const value *b) {
+  if (a->storage != b->storage || a->storage == STORAGE_LIST) return false;
+  switch (a->storage) {
+    case STORAGE_INTEGER: return a->integer == b->integer;
+    case STORAGE_REAL: return a->real == b->real;
+    case STORAGE_NULL: return true;
+    default:
+      return a->length == b->length &&
+             (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+  }
+}
+
+static bool is_key_argument(const keyed *k, int argument) {
+  for (int i = 0; i < k->shape.n_key; i++) {
+    if (k->plan.terms[k->key_term[i]].argument == argument) return true;
+  }
+  return false;
+}
+
+/* A key is remembered together with all its columns; the whole, and what was
+** asked for under a term that is no key, is not. */
+static void see_change(keyed *k, int argument) {
+  if (k->varies[argument]) return;
+  k->varies[argument] = true;
+  if (k->whole || !is_key_argument(k, argument)) forget(k);
+}
+
+static void see_changes(keyed *k, const value *arguments) {
+  for (int i = 0; k->probes && i < k->n_arguments; i++) {
+    if (!same_argument(&k->last[i], &arguments[i])) see_change(k, i);
+  }
+}
+
+static bool remember_arguments(keyed *k, const value *arguments) {
+  arena_reset(&k->last_arena);
+  for (int i = 0; i < k->n_arguments; i++) {
+    value v = arguments[i];
+    if (v.storage == STORAGE_TEXT || v.storage == STORAGE_BLOB) {
+      v.bytes = arena_strndup(&k->last_arena, v.bytes ? v.bytes : "", v.length);
+    }
+    k->last[i] = v.storage == STORAGE_LIST ? (value){.storage = STORAGE_LIST} : v;
+  }
+  return !k->last_arena.failed;
+}
+
+/* SQLite gives a number no text affinity before it comes here, and compares it
+** with text by rules that depend on where it came from: such a column is no
+** key from now on. */
+static void drop_unlike_keys(keyed *k) {
+  for (int i = k->shape.n_key; i-- > 0;) {
+    const value *v = &k->last[k->plan.terms[k->key_term[i]].argument];
+    bool number = v->storage == STORAGE_INTEGER || v->storage == STORAGE_REAL;
+    if (k->shape.affinity[i] != AFFINITY_TEXT || !number) continue;
+    k->varies[k->plan.terms[k->key_term[i]].argument] = true;
+    k->shape.n_key--;
+    for (int n = i; n < k->shape.n_key; n++) {
+      k->shape.key[n] = k->shape.key[n + 1];
+      k->shape.affinity[n] = k->shape.affinity[n + 1];
+      k->key_term[n] = k->key_term[n + 1];
+    }
+    memset(k->sources, 0, sizeof(k->sources));
+    store *anew = store_new(&k->shape);
+    if (!anew) {
+      k->no_keys = k->no_whole = true;
+      return;
+    }
+    store_free(k->store);
+    k->store = anew;
+    k->whole = false;
+  }
+}
+
+/* Whether SQLite's answer for the value depends on where it comes from. */
+static bool is_doubtful(const keyed *k, int i, const value *v) {
+  bool number = v->storage == STORAGE_INTEGER || v->storage == STORAGE_REAL;
+  if (k->shape.affinity[i] == AFFINITY_TEXT) return number;
+  if (v->storage != STORAGE_TEXT) return false;
+  value converted = *v;
+  const plan_term *t = &k->plan.terms[k->key_term[i]];
+  return k->table->relation->columns[t->column].klass == CLASS_MIXED &&
+         value_apply_numeric(&converted);
+}
+
+static bool has_doubts(const keyed *k, const value *raw) {
+  for (int i = 0; i < k->shape.n_key; i++) {
+    if (is_doubtful(k, i, &raw[i])) return true;
+  }
+  return false;
+}
+
+static void key_values(const keyed *k, value *out) {
+  for (int i = 0; i < k->shape.n_key; i++) {
+    out[i] = k->last[k->plan.terms[k->key_term[i]].argument];
+  }
+}
+
+/* Whether a term that is no key has a value that changes: an answer for this
+** value is none for the next. */
+static bool has_other_changes(const keyed *k) {
+  for (int i = 0; i < k->n_arguments; i++) {
+    if (k->varies[i] && !is_key_argument(k, i)) return true;
+  }
+  return false;
+}
+
+/* ---- where the next keys are --------------------------------------------- */
+
+/* The columns of the row that are equal to V, for key column I. */
+static uint64_t equal_columns(const keyed *k, int i, const value *v, const batch *page,
+                              uint32_t row) {
+  store_shape one = {.n_key = 1, .affinity = {k->shape.affinity[i]}};
+  uint64_t found = 0;
+  for (int col = 0; col < page->n_columns && col < SOURCE_COLUMNS; col++) {
+    value cell = batch_at(page, col, row), key;
+    if (store_key(&one, &cell, &key) && same_argument(&key, v)) found |= UINT64_C(1) << col;
+  }
+  return found;
+}
+
+static source *source_of(keyed *k, uint64_t identity) {
+  source *unused = NULL;
+  for (int i = 0; i < SOURCES; i++) {
+    if (k->sources[i].identity == identity) return &k->sources[i];
+    if (!unused && !k->sources[i].identity) unused = &k->sources[i];
+  }
+  if (!unused) return NULL;
+  *unused = (source){.identity = identity};
+  return unused;
+}
+
+static cursor *find_cursor(const keyed *k, uint64_t identity) {
+  for (cursor *c = cursor_newest(k->table->directory); c; c = cursor_older(c)) {
+    if (cursor_identity(c) == identity) return c;
+  }
+  return NULL;
+}
+
+static void forget_closed(keyed *k) {
+  for (int i = 0; i < SOURCES; i++) {
+    if (k->sources[i].identity && !find_cursor(k, k->sources[i].identity)) {
+      k->sources[i] = (source){0};
+    }
+  }
+}
+
+/* Compares the key with where the other cursors stand. */
+static void look_around(keyed *k, const cursor *self) {
+  forget_closed(k);
+  for (cursor *c = cursor_newest(k->table->directory); c; c = cursor_older(c)) {
+    uint32_t row;
+    const batch *page = c == self ? NULL : cursor_current(c, &row);
+    source *s = page ? source_of(k, cursor_identity(c)) : NULL;
+    if (!s) continue;
+    bool lost = false;
+    for (int i = 0; i < k->shape.n_key; i++) {
+      uint64_t now = equal_columns(k, i, &k->key[i], page, row);
+      if (s->seen && s->equal[i] && !(s->equal[i] & now)) lost = true;
+      s->equal[i] = s->seen && (s->equal[i] & now) ? s->equal[i] & now : now;
+    }
+    s->seen = lost ? 1 : s->seen + 1;
+  }
+}
+
+/* The cursor that most of the changing key columns come from; NULL: none. */
+static source *choose_source(keyed *k) {
+  source *best = NULL;
+  int most = 0;
+  for (int n = 0; n < SOURCES; n++) {
+    source *s = &k->sources[n];
+    int matched = 0;
+    if (!s->identity || s->seen < 2) continue;
+    for (int i = 0; i < k->shape.n_key; i++) {
+      int argument = k->plan.terms[k->key_term[i]].argument;
+      if (k->varies[argument] && s->equal[i]) matched++;
+    }
+    if (matched > most) {
+      most = matched;
+      best = s;
+    }
+  }
+  return best;
+}
+
+/* The key that a row of the source will ask for.  A column that does not come
+** from it keeps its value of now. */
+static bool next_key(const keyed *k, const source *s, const batch *page, uint32_t row, value *raw,
+                     value *key) {
+  key_values(k, raw);
+  for (int i = 0; i < k->shape.n_key; i++) {
+    if (s->equal[i]) raw[i] = batch_at(page, __builtin_ctzll(s->equal[i]), row);
+  }
+  return !has_doubts(k, raw) && store_key(&k->shape, raw, key);
+}
+
+typedef struct onward {
+  keyed *keyed;
+  const source *source;
+  cursor_visitor *see;
+  void *context;
+} onward;
+
+/* A row of the source leads to the rows of its key, if they are here. */
+static bool see_source_row(void *context, const batch *page, uint32_t row) {
+  onward *o = context;
+  value raw[STORE_MAX_KEY], key[STORE_MAX_KEY];
+  if (!next_key(o->keyed, o->source, page, row, raw, key)) return true;
+  const store_entry *entry = store_find(o->keyed->store, key);
+  if (!entry) return true;
+  store_row at = store_first(o->keyed->store, entry);
+  for (; at.page; at = store_next(o->keyed->store, at)) {
+    if (!o->see(o->context, at.page, at.row)) return false;
+  }
+  return true;
+}
+
+bool keyed_upcoming(keyed *k, store_row after, cursor_visitor *see, void *context) {
+  for (store_row at = store_next(k->store, after); at.page; at = store_next(k->store, at)) {
+    if (!see(context, at.page, at.row)) return false;
+  }
+  const source *s = choose_source(k);
+  cursor *from = s ? find_cursor(k, s->identity) : NULL;
+  if (!from) return true;
+  onward o = {.keyed = k, .source = s, .see = see, .context = context};
+  return cursor_upcoming(from, see_source_row, &o);
+}
+
+/* ---- asking -------------------------------------------------------------- */
+
+/* One request of a keyed: a plan that differs from the statement's. */
+typedef struct errand {
+  plan plan;
+  value *arguments;
+  arena arena;
+  query query;
+  plan_rows kind;
+} errand;
+
+/* A plan without the terms whose value changes: key terms are changed by the caller. */
+static bool begin(errand *x, keyed *k, const value *arguments, int n_arguments) {
+  size_t n = (size_t)k->plan.n_terms + 1;
+  *x = (errand){.plan = k->plan};
+  x->plan.terms = arena_alloc(&x->arena, n * sizeof(*x->plan.terms));
+  x->arguments = arena_alloc(&x->arena, ((size_t)n_arguments + 1) * sizeof(*x->arguments));
+  if (!x->plan.terms || !x->arguments) return false;
+  memcpy(x->arguments, arguments, (size_t)n_arguments * sizeof(*arguments));
+  for (int i = 0; i < k->plan.n_terms; i++) {
+    plan_term *t = &x->plan.terms[i];
+    *t = k->plan.terms[i];
+    if (t->argument != PLAN_LOCAL && t->argument < n_arguments && k->varies[t->argument]) {
+      t->argument = PLAN_LOCAL;
+    }
+  }
+  return true;
+}
+
+/* Whether rows that took WAITED_US so far are still worth waiting for. */
+typedef bool patience(const keyed *k, const remote *r);
+
+/* Fetches all rows of the request into the store.  *DONE: they are there; false
+** where PATIENT gave up, without an error. */
+static bool fetch(keyed *k, remote *r, uint32_t number, patience *patient, bool *done,
+                  tskdb_error *e) {
+  batch page;
+  bool ok = batch_init(&page, k->plan.n_columns, REMOTE_FIRST_BYTES) || error_memory(e);
+  ok = ok && remote_start(r, &page, e);
+  *done = false;
+  while (ok) {
+    bool more = r->more;
+    ok = store_add(k->store, &page, number, e);
+    if (!ok || !more) break;
+    if (!patient(k, r)) {
+      remote_stop(r, NULL);
+      return true;
+    }
+    ok = batch_init(&page, k->plan.n_columns, k->table->server->options.batch_bytes) ||
+         error_memory(e);
+    ok = ok && remote_fetch(r, &page, e);
+  }
+  batch_free(&page);
+  k->spent_us += (double)r->waited_us;
+  remote_stop(r, ok ? NULL : e);
+  *done = ok;
+  return ok;
+}
+
+static bool run(keyed *k, errand *x, const wait_scope *w, remote *r, uint32_t number,
+                patience *patient, bool *done, tskdb_error *e) {
+  server *s = k->table->server;
+  r->server = s;
+  r->wait = w;
+  r->repeatable = k->table->relation->kind != RELATION_QUERY;
+  *done = true;
+  if (x->kind == ROWS_EMPTY) return true;
+  if (!s->driver->compile(&x->query, k->table->catalog->version, &x->arena, &r->request, e)) {
+    return false;
+  }
+  return fetch(k, r, number, patient, done, e);
+}
+
+/* ---- the whole ------------------------------------------------------------ */
+
+static double estimate_whole(const keyed *k) {
+  const server_pace *p = &k->table->server->pace;
+  double rows = k->table->relation->rows;
+  double row_us = p->row_us > 0 ? p->row_us : DEFAULT_ROW_US;
+  double trip_us = p->round_trip_us > 0 ? p->round_trip_us : DEFAULT_ROUND_TRIP_US;
+  return trip_us + (rows >= 0 ? rows : UNKNOWN_ROWS) * row_us;
+}
+
+static bool count_row(void *context, const batch *page, uint32_t row) {
+  size_t *rows = context;
+  (void)page, (void)row;
+  return ++*rows < LOOK_AHEAD;
+}
+
+/* What the keys that are in sight would take, by what keys have taken so far. */
+static double foresee(keyed *k) {
+  const source *s = k->asked >= KEYS_MOST / 2 ? choose_source(k) : NULL;
+  cursor *from = s ? find_cursor(k, s->identity) : NULL;
+  size_t rows = 0;
+  if (!from) return 0;
+  cursor_upcoming(from, count_row, &rows);
+  return (double)rows * k->spent_us / (double)k->asked;
+}
+
+static bool is_whole_due(keyed *k) {
+  const server_options *o = &k->table->server->options;
+  if (!o->fetch_whole || k->no_whole || k->whole || k->probes < 2) return false;
+  if (k->whole_us <= 0) k->whole_us = estimate_whole(k);
+  return k->spent_us + foresee(k) >= k->whole_us;
+}
+
+/* An estimate may be far too low: then probing goes on for as long again. */
+static bool is_whole_worth_it(const keyed *k, const remote *r) {
+  const double grace_us = 20000;
+  double limit = 4 * k->whole_us;
+  if (limit < grace_us) limit = grace_us;
+  if (limit < 2 * k->spent_us) limit = 2 * k->spent_us;
+  return (double)r->waited_us < limit;
+}
+
+/* Spills when the store has grown past its bound.  False: it cannot. */
+static bool is_bounded(const keyed *k) {
+  tskdb_error ignored = {0};
+  if (store_is_spilled(k->store)) return true;
+  if (store_bytes(k->store) <= k->table->server->options.memory) return true;
+  return store_spill(k->store, &ignored);
+}
+
+static bool is_whole_held(const keyed *k, const remote *r) {
+  return is_whole_worth_it(k, r) && is_bounded(k);
+}
+
+static bool fetch_whole(keyed *k, const value *arguments, int n, const wait_scope *w,
+                        tskdb_error *e) {
+  errand x;
+  plan_subject subject = table_subject(k->table);
+  remote r = {.kind = "whole"};
+  bool done = false;
+  forget(k);
+  bool ok = begin(&x, k, arguments, n) &&
+            plan_query(&x.plan, &subject, x.arguments, n, &x.arena, &x.query, &x.kind);
+  x.query.bulk = k->table->server->options.bulk;
+  ok = ok ? run(k, &x, w, &r, 0, is_whole_held, &done, e) : error_memory(e);
+  arena_free(&x.arena);
+  done = done && is_bounded(k);
+  k->whole = ok && done;
+  if (store_is_spilled(k->store)) k->spilled = r.record.rows;
+  if (ok && !done) {
+    forget(k);
+    k->spent_us += (double)r.waited_us;
+    k->whole_us = 2 * k->spent_us;
+  }
+  return ok;
+}
+
+/* ---- keys in batches ------------------------------------------------------- */
+
+/* Keys that are being gathered. */
+typedef struct gathering {
+  keyed *keyed;
+  const source *source;
+  value *lists[STORE_MAX_KEY];   /* for each key column: its values, each once where there are several columns */
+  size_t n[STORE_MAX_KEY];
+  store *seen[STORE_MAX_KEY];    /* those values, where there are several columns */
+  size_t keys, most, looked;
+  bool failed;
+} gathering;
+
+/* Adds V to the list of key column I unless it is there. */
+static void list_value(gathering *g, int i, const value *v) {
+  if (g->seen[i]) {
+    value key;
+    store_shape one = {.n_key = 1, .affinity = {g->keyed->shape.affinity[i]}};
+    if (!store_key(&one, v, &key) || store_find(g->seen[i], &key)) return;
+    if (!store_ask(g->seen[i], &key, 1)) g->failed = true;
+  }
+  g->lists[i][g->n[i]++] = *v;
+}
+
+static bool add_key(gathering *g, const value *raw, const value *key) {
+  keyed *k = g->keyed;
+  if (store_find(k->store, key)) return true;
+  if (!store_ask(k->store, key, k->request)) g->failed = true;
+  for (int i = 0; i < k->shape.n_key; i++) list_value(g, i, &raw[i]);
+  return !g->failed && ++g->keys < g->most;
+}
+
+static bool see_key(void *context, const batch *page, uint32_t row) {
+  gathering *g = context;
+  value raw[STORE_MAX_KEY], key[STORE_MAX_KEY];
+  if (++g->looked > LOOK_AHEAD) return false;
+  if (!next_key(g->keyed, g->source, page, row, raw, key)) return true;
+  return add_key(g, raw, key);
+}
+
+static bool begin_gathering(gathering *g, keyed *k, const source *s, arena *a) {
+  size_t most = (size_t)k->batch_size;
+  *g = (gathering){.keyed = k, .source = s, .most = most};
+  if (most > (size_t)k->table->server->driver->max_list) {
+    g->most = (size_t)k->table->server->driver->max_list;
+  }
+  for (int i = 0; i < k->shape.n_key; i++) {
+    g->lists[i] = arena_alloc(a, most * sizeof(value));
+    if (!g->lists[i]) return false;
+    if (k->shape.n_key == 1) continue;
+    store_shape one = {.n_key = 1, .affinity = {k->shape.affinity[i]}};
+    g->seen[i] = store_new(&one);
+    if (!g->seen[i]) return false;
+  }
+  return true;
+}
+
+static void end_gathering(gathering *g) {
+  for (int i = 0; i < STORE_MAX_KEY; i++) store_free(g->seen[i]);
+}
+
+/* Gives the lists to the plan.  False: the server cannot be asked for any of them. */
+static bool ask_for_lists(errand *x, const keyed *k, const gathering *g) {
+  plan_subject subject = table_subject(k->table);
+  bool narrowed = false;
+  for (int i = 0; i < k->shape.n_key; i++) {
+    plan_term *t = &x->plan.terms[k->key_term[i]];
+    t->argument = k->plan.terms[k->key_term[i]].argument;
+    t->op = OP_IN;
+    x->arguments[t->argument] =
+      (value){.storage = STORAGE_LIST, .list = g->lists[i], .n_list = g->n[i]};
+    outcome o = pushdown_resolve(&subject.pushdown, OP_IN,
+                                 &k->table->relation->columns[t->column], t->collation,
+                                 &x->arguments[t->argument], &x->arena);
+    if (o.kind == OUTCOME_TERMS || o.kind == OUTCOME_NONE) narrowed = true;
+  }
+  return narrowed;
+}
+
+static bool are_keys_held(const keyed *k, const remote *r) {
+  (void)r;
+  return store_bytes(k->store) <= k->table->server->options.memory;
+}
+
+/* Most of the keys that were asked for were never probed: the source was not one. */
+static bool are_keys_wasted(const keyed *k) {
+  return k->asked >= 8 * KEYS_FIRST && k->hits * 8 < k->asked;
+}
+
+/* Asks for the key of now and for those that come next.  *DONE false: the
+** server cannot be asked so, nothing is remembered. */
+static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_arguments,
+                       const wait_scope *w, bool *done, tskdb_error *e) {
+  errand x;
+  gathering g = {0};
+  value raw[STORE_MAX_KEY];
+  plan_subject subject = table_subject(k->table);
+  remote r = {.kind = "keys"};
+  cursor *from = find_cursor(k, s->identity);
+  *done = false;
+  if (store_bytes(k->store) > k->table->server->options.memory / 2) forget(k);
+  k->request++;
+  bool ok = begin(&x, k, arguments, n_arguments) && begin_gathering(&g, k, s, &x.arena);
+  if (ok) {
+    key_values(k, raw);
+    if (add_key(&g, raw, k->key) && from) cursor_upcoming(from, see_key, &g);
+    ok = !g.failed;
+  }
+  if (ok && ask_for_lists(&x, k, &g)) {
+    ok = plan_query(&x.plan, &subject, x.arguments, n_arguments, &x.arena, &x.query, &x.kind);
+    r.keys = (int64_t)g.keys;
+    ok = ok && run(k, &x, w, &r, k->request, are_keys_held, done, e);
+    k->asked += (int64_t)g.keys;
+    if (k->batch_size < KEYS_MOST) k->batch_size *= 4;
+    if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
+  }
+  end_gathering(&g);
+  arena_free(&x.arena);
+  if (ok && !*done) {
+    forget(k);
+    k->no_keys = true;
+  }
+  return ok || error_is_set(e) || error_memory(e) ? ok : false;
+}
+
+/* ---- probing ---------------------------------------------------------------- */
+
+static keyed_answer found(keyed *k, store_row *first, tskdb_error *e) {
+  *first = (store_row){0};
+  if (store_is_spilled(k->store)) {
+    k->hits++;
+    return store_spill_find(k->store, k->key, e) ? KEYED_SPILLED : KEYED_ERROR;
+  }
+  const store_entry *entry = store_find(k->store, k->key);
+  if (!entry && !k->whole) return KEYED_ASK;
+  k->hits++;
+  if (entry) *first = store_first(k->store, entry);
+  return KEYED_STORED;
+}
+
+static keyed_answer ask(keyed *k, cursor *self, const value *arguments, int n, const wait_scope *w,
+                        store_row *first, tskdb_error *e) {
+  bool done = true;
+  k->misses++;
+  if (is_whole_due(k)) {
+    if (!fetch_whole(k, arguments, n, w, e)) return KEYED_ERROR;
+    if (k->whole) return found(k, first, e);
+  }
+  if (!k->table->server->options.batch_keys || k->no_keys || !k->shape.n_key) return KEYED_ASK;
+  look_around(k, self);
+  if (are_keys_wasted(k)) k->no_keys = true;
+  const source *s = k->no_keys ? NULL : choose_source(k);
+  if (!s) return KEYED_ASK;
+  if (!fetch_keys(k, s, arguments, n, w, &done, e)) return KEYED_ERROR;
+  return done ? found(k, first, e) : KEYED_ASK;
+}
+
+keyed_answer keyed_probe(keyed *k, cursor *self, const value *arguments, int n_arguments,
+                         const wait_scope *w, store_row *first, tskdb_error *e) {
+  *first = (store_row){0};
+  if (n_arguments < k->n_arguments) return KEYED_ASK;
+  if (k->writes != k->table->server->writes) forget(k);
+  k->writes = k->table->server->writes;
+  see_changes(k, arguments);
+  if (!remember_arguments(k, arguments)) {
+    error_memory(e);
+    return KEYED_ERROR;
+  }
+  k->probes++;
+  drop_unlike_keys(k);
+  value raw[STORE_MAX_KEY];
+  key_values(k, raw);
+  k->keepable = !has_doubts(k, raw);
+  if (!k->keepable) return KEYED_ASK;
+  if (!store_key(&k->shape, raw, k->key)) return KEYED_STORED;   /* = NULL finds nothing */
+  keyed_answer answer = found(k, first, e);
+  return answer == KEYED_ASK ? ask(k, self, arguments, n_arguments, w, first, e) : answer;
+}
+
+store_row keyed_next(const keyed *k, store_row row) { return store_next(k->store, row); }
+
+bool keyed_spilled(keyed *k, batch *page, bool *more, tskdb_error *e) {
+  return store_spill_read(k->store, k->key, page, more, e);
+}
+
+void keyed_spent(keyed *k, int64_t waited_us) { k->spent_us += (double)waited_us; }
+
+bool keyed_wants(const keyed *k, const batch *page) {
+  const server_options *o = &k->table->server->options;
+  if (k->probes < 2 || !k->keepable || !(o->fetch_whole || o->batch_keys)) return false;
+  if (has_other_changes(k)) return false;
+  return batch_bytes(page) <= KEEP_BYTES && store_bytes(k->store) <= o->memory &&
+         !store_is_spilled(k->store) && !store_find(k->store, k->key);
+}
+
+bool keyed_keep(keyed *k, batch *page, store_row *first, tskdb_error *e) {
+  store_entry *entry = store_ask(k->store, k->key, ++k->request);
+  if (!entry || !store_add(k->store, page, k->request, e)) return error_memory(e);
+  *first = store_first(k->store, entry);
+  return true;
+}
