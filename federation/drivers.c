@@ -35,6 +35,13 @@ extern driver_entry tskdb_driver_mysql;
 #define MYSQL_ENTRY NULL
 #endif
 
+#if defined(TSKDB_LINKED_DRIVERS) && defined(HAVE_DRIVER_REDIS)
+extern driver_entry tskdb_driver_redis;
+#define REDIS_ENTRY tskdb_driver_redis
+#else
+#define REDIS_ENTRY NULL
+#endif
+
 #ifdef HAVE_DRIVER_POSTGRES
 enum { POSTGRES_BUILT = 1 };
 #else
@@ -47,14 +54,22 @@ enum { MYSQL_BUILT = 1 };
 enum { MYSQL_BUILT = 0 };
 #endif
 
+#ifdef HAVE_DRIVER_REDIS
+enum { REDIS_BUILT = 1 };
+#else
+enum { REDIS_BUILT = 0 };
+#endif
+
 static const struct known_driver {
   const char *name;              /* tskdb_<name>.so, --with-<name> */
-  const char *const schemes[4];  /* NULL-terminated; the same as the driver's own */
+  const char *const schemes[8];  /* NULL-terminated; the same as the driver's own */
   bool built;                    /* not left out at configure time */
   driver_entry *linked;          /* the entry of the linked-in driver */
 } known[] = {
   {"postgres", {"postgresql", "postgres", NULL}, POSTGRES_BUILT, POSTGRES_ENTRY},
   {"mysql", {"mysql", "mariadb", NULL}, MYSQL_BUILT, MYSQL_ENTRY},
+  {"redis", {"redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", NULL},
+   REDIS_BUILT, REDIS_ENTRY},
 };
 
 enum { N_KNOWN = sizeof(known) / sizeof(*known) };

@@ -41,6 +41,18 @@ AC_DEFUN([TSKDB_DRIVER], [
   m4_popdef([UP])
 ])
 
+dnl TSKDB_TLS(NAME): the driver NAME speaks TLS by itself and needs OpenSSL for it.
+AC_DEFUN([TSKDB_TLS], [
+  m4_pushdef([UP], m4_toupper([$1]))
+  PKG_CHECK_MODULES([OPENSSL], [openssl >= 1.1.1], [have_openssl=yes], [have_openssl=no])
+  AS_IF([test $have_driver_$1$have_openssl = yesno],
+    [AC_MSG_ERROR([driver $1 needs OpenSSL 1.1.1 or newer; --without-$1 leaves it out])])
+  UP[]_CFLAGS="$UP[]_CFLAGS $OPENSSL_CFLAGS"
+  UP[]_LIBS="$UP[]_LIBS $OPENSSL_LIBS"
+  AS_IF([test -n "$UP[]_REQUIRES"], [UP[]_REQUIRES="$UP[]_REQUIRES openssl"])
+  m4_popdef([UP])
+])
+
 dnl TSKDB_SWITCH(NAME, HELP, IF-ON): --enable-NAME, off by default.
 AC_DEFUN([TSKDB_SWITCH], [
   AC_ARG_ENABLE([$1], [AS_HELP_STRING([--enable-$1], [$2])])

@@ -13,7 +13,8 @@ import sys
 import time
 import traceback
 
-SERVERS = {"postgres": "TSKDB_TEST_POSTGRES", "mysql": "TSKDB_TEST_MYSQL"}
+SERVERS = {"postgres": "TSKDB_TEST_POSTGRES", "mysql": "TSKDB_TEST_MYSQL",
+           "redis": "TSKDB_TEST_REDIS"}
 
 _cases = []
 

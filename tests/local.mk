@@ -26,6 +26,10 @@ C_SUITES += \
 	%reldir%/vtab/mysql_pushdown_test \
 	%reldir%/vtab/mysql_test
 endif
+if DRIVER_REDIS
+C_SUITES += \
+	%reldir%/vtab/redis_pushdown_test
+endif
 
 SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
@@ -78,7 +82,8 @@ EXTRA_DIST += \
 	%reldir%/hosts/node.js \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
-	%reldir%/servers.sh
+	%reldir%/servers.sh \
+	%reldir%/vtab/redis_fixture.h
 
 # For tests/run.sh: the suites of this build.
 list-suites:

@@ -6,6 +6,7 @@
 #   build      compiler, autotools, SQLite's and the client libraries' headers
 #   postgres   the PostgreSQL server
 #   mysql      the MariaDB server
+#   redis      the Redis server and its Sentinel
 #   shell      the stock sqlite3 shell
 #   check      what the tests need beyond these
 #   hosts      what tests/hosts/install.sh needs to install hosts
@@ -21,9 +22,11 @@ packages_of() {
     case $1 in
         build)
             echo "gcc libc6-dev make binutils autoconf automake libtool pkg-config" \
-                "libsqlite3-dev libpq-dev libmariadb-dev" ;;
+                "libsqlite3-dev libpq-dev libmariadb-dev" \
+                "libhiredis-dev libssl-dev" ;;
         postgres) echo "postgresql openssl perl-base util-linux" ;;
         mysql) echo "mariadb-server mariadb-client openssl perl-base util-linux" ;;
+        redis) echo "redis-server redis-sentinel openssl perl-base util-linux" ;;
         shell) echo "sqlite3" ;;
         check) echo "check clang python3 valgrind xz-utils" ;;
         hosts) echo "python3-pip g++" ;;
@@ -64,7 +67,7 @@ install_packages() {
             apt-get -qq -y --no-install-recommends install "$@" </dev/null >/dev/null
 }
 
-[ $# -gt 0 ] || set -- build postgres mysql shell check hosts
+[ $# -gt 0 ] || set -- build postgres mysql redis shell check hosts
 wanted=
 for group; do wanted="$wanted $(packages_of "$group")"; done
 

@@ -1,9 +1,11 @@
 #!/bin/bash
 # tests/servers.sh - private database servers for tests, examples and measurements.
 #
-#   tests/servers.sh start    start those that are installed; does nothing for one that runs
-#   tests/servers.sh urls     print TSKDB_TEST_<NAME>=<url> lines, for eval
-#   tests/servers.sh stop     stop them and remove their data
+#   tests/servers.sh start [NAME...]  start those that are installed; does nothing for one that runs
+#   tests/servers.sh urls             print TSKDB_TEST_<NAME>=<url> lines, for eval
+#   tests/servers.sh stop             stop them and remove their data
+#
+# redis_cluster and redis_sentinel, several processes each, are started by name only.
 #
 # They live in $TSKDB_SERVERS_DIR (else a folder under $TMPDIR that belongs to this user and
 # checkout), listen on free ports of 127.0.0.1 and on sockets in that folder, and share nothing
@@ -16,7 +18,8 @@
 # A new server: one section with start_x, stop_x and urls_x, and its name in SERVERS.
 set -euo pipefail
 
-SERVERS="postgres mysql"
+SERVERS="postgres mysql redis"
+MORE_SERVERS="redis_cluster redis_sentinel"
 USER_NAME=tskdb
 PASSWORD="p@ss/w:rd%'\""
 PASSWORD_IN_URL='p%40ss%2Fw%3Ard%25%27%22'
@@ -353,6 +356,238 @@ urls_mysql() {
     print_variable TSKDB_TEST_MYSQL_SOCKET "$dir/mysql/socket"
 }
 
+# --- Redis -----------------------------------------------------------------------------------
+
+redis_is_installed() { command -v redis-server >/dev/null && command -v redis-cli >/dev/null; }
+
+# Makes folder $1 of user $2 with what every one of our servers has: one user, small encodings
+# that end early, no snapshots.
+redis_init() {
+    local home=$1 user=$2 hash
+    install -d -m 711 -o "$user" "$home"
+    install -m 644 -o "$user" /dev/null "$home/log"
+    hash=$(printf '%s' "$PASSWORD" | sha256sum | cut -d ' ' -f 1)
+    cat >"$home/users" <<END
+user default off
+user $USER_NAME on #$hash ~* &* +@all
+END
+    cat >"$home/conf" <<END
+daemonize yes
+set-proc-title no
+bind 127.0.0.1 -::1
+dir $home
+pidfile $home/pid
+logfile $home/log
+aclfile $home/users
+save ""
+repl-diskless-sync-delay 0
+hash-max-listpack-entries 16
+zset-max-listpack-entries 16
+list-max-listpack-size 16
+END
+    chown "$user" "$home/conf" "$home/users"
+}
+
+# redis_launch HOME USER [words of another command than redis-server]: on a free port.
+redis_launch() {
+    local home=$1 user=$2 try
+    for try in 1 2 3; do
+        free_port >"$home/port"
+        as_user "$user" redis-server "$home/conf" --port "$(cat "$home/port")" >>"$home/log" 2>&1
+        wait_until "$START_SECONDS" redis_answers "$home" && return 0
+        stop_pid "$home/pid" KILL
+    done
+    failed Redis "$home/log"
+}
+
+# redis_say HOME COMMAND...: fails if the reply is an error.
+redis_say() {
+    local home=$1
+    shift
+    REDISCLI_AUTH=$PASSWORD redis-cli -e --no-auth-warning --user "$USER_NAME" \
+        -p "$(cat "$home/port")" "$@" 9>&-
+}
+
+redis_answers() { [ "$(redis_say "$1" PING)" = PONG ]; }
+
+start_redis() {
+    local home=$dir/redis user
+    redis_is_installed || { say "Redis is not installed, going on without"; return 0; }
+    pid_of "$home/pid" >/dev/null && return 0
+    user=$(user_for redis)
+    must_reach "$user" || return 1
+    cd "$dir"
+    if [ ! -f "$home/conf" ]; then
+        redis_init "$home" "$user"
+        printf 'unixsocket %s/socket\nunixsocketperm 777\n' "$home" >>"$home/conf"
+        # Not every build of Redis has TLS.
+        if [ -f "$dir/ca.pem" ] && redis-cli --help 2>&1 | grep -q -e --tls; then
+            give_certificate "$user" "$home"
+            free_port >"$home/tls_port"
+            cat >>"$home/conf" <<END
+tls-port $(cat "$home/tls_port")
+tls-cert-file $home/server.pem
+tls-key-file $home/server.key
+tls-ca-cert-file $dir/ca.pem
+tls-auth-clients no
+END
+        fi
+    fi
+    redis_launch "$home" "$user" || return 1
+    say "Redis $(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/') on port $(cat "$home/port")"
+}
+
+stop_redis() {
+    stop_pid "$dir/redis/pid" TERM
+    rm -rf "$dir/redis"
+}
+
+# The URL's beginning with user and password.
+redis_url() { echo "$1://$USER_NAME:$PASSWORD_IN_URL@"; }
+
+urls_redis() {
+    local home=$dir/redis
+    pid_of "$home/pid" >/dev/null || return 0
+    print_variable TSKDB_TEST_REDIS "$(redis_url redis)127.0.0.1:$(cat "$home/port")/1"
+    print_variable TSKDB_TEST_REDIS_SOCKET "$home/socket"
+    [ ! -f "$home/tls_port" ] ||
+        print_variable TSKDB_TEST_REDIS_TLS "$(redis_url rediss)127.0.0.1:$(cat "$home/tls_port")/1"
+}
+
+# --- Redis Cluster: three masters, and a replica of the first ---------------------------------
+
+cluster_node() { echo "$dir/redis_cluster/$1"; }
+
+cluster_is_ready() {
+    local i
+    for i in 1 2 3 4; do
+        redis_say "$(cluster_node $i)" CLUSTER INFO | grep -q 'cluster_state:ok' || return 1
+        redis_say "$(cluster_node $i)" CLUSTER INFO | grep -q 'cluster_known_nodes:4' || return 1
+    done
+}
+
+start_redis_cluster() {
+    local user i home
+    redis_is_installed || { say "Redis is not installed, going on without"; return 0; }
+    [ ! -d "$dir/redis_cluster" ] || return 0
+    user=$(user_for redis)
+    must_reach "$user" || return 1
+    install -d -m 711 -o "$user" "$dir/redis_cluster"
+    cd "$dir"
+    for i in 1 2 3 4; do
+        home=$(cluster_node $i)
+        redis_init "$home" "$user"
+        free_port >"$home/bus_port"
+        cat >>"$home/conf" <<END
+cluster-enabled yes
+cluster-config-file $home/nodes
+cluster-node-timeout 1500
+cluster-port $(cat "$home/bus_port")
+masteruser $USER_NAME
+masterauth "${PASSWORD//\"/\\\"}"
+END
+        redis_launch "$home" "$user" || return 1
+    done
+    for i in 2 3 4; do
+        redis_say "$(cluster_node 1)" CLUSTER MEET 127.0.0.1 "$(cat "$(cluster_node $i)/port")" \
+            "$(cat "$(cluster_node $i)/bus_port")" >/dev/null
+    done
+    redis_say "$(cluster_node 1)" CLUSTER ADDSLOTSRANGE 0 5460 >/dev/null
+    redis_say "$(cluster_node 2)" CLUSTER ADDSLOTSRANGE 5461 10922 >/dev/null
+    redis_say "$(cluster_node 3)" CLUSTER ADDSLOTSRANGE 10923 16383 >/dev/null
+    cluster_has_replica() {
+        redis_say "$(cluster_node 4)" CLUSTER REPLICATE "$(redis_say "$(cluster_node 1)" CLUSTER MYID)" &&
+            redis_say "$(cluster_node 4)" ROLE | grep -q connected
+    }
+    wait_until "$START_SECONDS" cluster_has_replica && wait_until "$START_SECONDS" cluster_is_ready ||
+        { failed "Redis Cluster" "$(cluster_node 1)/log"; return 1; }
+    say "Redis Cluster on ports $(awk 1 "$dir"/redis_cluster/*/port | xargs)"
+}
+
+stop_redis_cluster() {
+    local i
+    for i in 1 2 3 4; do stop_pid "$(cluster_node $i)/pid" KILL; done
+    rm -rf "$dir/redis_cluster"
+}
+
+urls_redis_cluster() {
+    local i hosts=
+    [ -f "$(cluster_node 4)/port" ] || return 0
+    for i in 1 2 3 4; do hosts="$hosts${hosts:+,}127.0.0.1:$(cat "$(cluster_node $i)/port")"; done
+    print_variable TSKDB_TEST_REDIS_CLUSTER "$(redis_url redis+cluster)$hosts"
+    print_variable TSKDB_TEST_REDIS_CLUSTER_PIDS "$(cat "$dir"/redis_cluster/*/pid | xargs)"
+}
+
+# --- Redis Sentinel: a master, a replica, three sentinels ---------------------------------------
+
+sentinel_node() { echo "$dir/redis_sentinel/$1"; }
+
+sentinel_is_ready() {
+    local reply i
+    for i in 3 4 5; do
+        reply=$(redis_say "$(sentinel_node $i)" SENTINEL MASTER tskdb_master) || return 1
+        echo "$reply" | xargs | grep -q 'num-slaves 1 num-other-sentinels 2' || return 1
+    done
+}
+
+start_redis_sentinel() {
+    local user i home port
+    redis_is_installed || { say "Redis is not installed, going on without"; return 0; }
+    [ ! -d "$dir/redis_sentinel" ] || return 0
+    user=$(user_for redis)
+    must_reach "$user" || return 1
+    install -d -m 711 -o "$user" "$dir/redis_sentinel"
+    cd "$dir"
+    for i in 1 2; do
+        home=$(sentinel_node $i)
+        redis_init "$home" "$user"
+        printf 'masteruser %s\nmasterauth "%s"\n' "$USER_NAME" "${PASSWORD//\"/\\\"}" >>"$home/conf"
+        redis_launch "$home" "$user" || return 1
+    done
+    port=$(cat "$(sentinel_node 1)/port")
+    redis_say "$(sentinel_node 2)" REPLICAOF 127.0.0.1 "$port" >/dev/null
+    for i in 3 4 5; do
+        home=$(sentinel_node $i)
+        redis_init "$home" "$user"
+        sed -i '/^save\|^repl\|-max-listpack/d' "$home/conf"
+        cat >>"$home/conf" <<END
+sentinel sentinel-user $USER_NAME
+sentinel sentinel-pass "${PASSWORD//\"/\\\"}"
+sentinel monitor tskdb_master 127.0.0.1 $port 2
+sentinel auth-user tskdb_master $USER_NAME
+sentinel auth-pass tskdb_master "${PASSWORD//\"/\\\"}"
+sentinel down-after-milliseconds tskdb_master 1000
+sentinel failover-timeout tskdb_master 3000
+END
+        sentinel_launch "$home" "$user" || return 1
+    done
+    wait_until "$START_SECONDS" sentinel_is_ready ||
+        { failed "Redis Sentinel" "$(sentinel_node 3)/log"; return 1; }
+    say "Redis Sentinel on ports $(awk 1 "$dir"/redis_sentinel/[345]/port | xargs)"
+}
+
+sentinel_launch() {
+    local home=$1 user=$2
+    free_port >"$home/port"
+    as_user "$user" redis-server "$home/conf" --port "$(cat "$home/port")" --sentinel >>"$home/log" 2>&1
+    wait_until "$START_SECONDS" redis_answers "$home" || failed "Redis Sentinel" "$home/log"
+}
+
+stop_redis_sentinel() {
+    local i
+    for i in 3 4 5 2 1; do stop_pid "$(sentinel_node $i)/pid" KILL; done
+    rm -rf "$dir/redis_sentinel"
+}
+
+urls_redis_sentinel() {
+    local i hosts=
+    [ -f "$(sentinel_node 5)/port" ] || return 0
+    for i in 3 4 5; do hosts="$hosts${hosts:+,}127.0.0.1:$(cat "$(sentinel_node $i)/port")"; done
+    local own="sentinel_user=$USER_NAME&sentinel_password=$PASSWORD_IN_URL"
+    print_variable TSKDB_TEST_REDIS_SENTINEL "$(redis_url redis+sentinel)$hosts/tskdb_master/1?$own"
+    print_variable TSKDB_TEST_REDIS_SENTINEL_PID "$(cat "$(sentinel_node 1)/pid")"
+}
+
 # --- the three commands ----------------------------------------------------------------------
 
 # The variable that names a server, e.g. TSKDB_TEST_MYSQL for mysql.
@@ -362,7 +597,7 @@ start() {
     local server variable
     make_folder
     make_certificates
-    for server in $SERVERS; do
+    for server in ${*:-$SERVERS}; do
         variable=$(variable_of "$server")
         if [ -n "${!variable:-}" ]; then
             say "$variable is set: using that server"
@@ -375,7 +610,7 @@ start() {
 urls() {
     local server variable
     dir=$(cd "$dir" 2>/dev/null && pwd) || dir=/nonexistent
-    for server in $SERVERS; do
+    for server in $SERVERS $MORE_SERVERS; do
         variable=$(variable_of "$server")
         if [ -n "${!variable:-}" ]; then
             print_variable "$variable" "${!variable}"
@@ -391,12 +626,12 @@ stop() {
     [ -d "$dir" ] || return 0
     make_folder
     cd /
-    for server in $SERVERS; do "stop_$server"; done
+    for server in $SERVERS $MORE_SERVERS; do "stop_$server"; done
     rm -rf "$dir/tls" "$dir/ca.pem" "$dir/lock"
     rmdir "$dir" 2>/dev/null || say "left $dir, which holds other files"
 }
 
 case ${1:-} in
-    start | stop | urls) "$1" ;;
+    start | stop | urls) "$@" ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
 esac

@@ -86,3 +86,35 @@ libembedded_mysql_la_SOURCES = $(MYSQL_SOURCES)
 libembedded_mysql_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(MYSQL_CFLAGS)
 libembedded_mysql_la_LIBADD = $(MYSQL_LIBS)
 endif
+
+REDIS_SOURCES = \
+	%reldir%/redis/catalog.c \
+	%reldir%/redis/cluster.c \
+	%reldir%/redis/compile.c \
+	%reldir%/redis/connect.c \
+	%reldir%/redis/driver.c \
+	%reldir%/redis/exchange.c \
+	%reldir%/redis/login.c \
+	%reldir%/redis/match.c \
+	%reldir%/redis/native.c \
+	%reldir%/redis/redis_driver.h \
+	%reldir%/redis/row.c \
+	%reldir%/redis/sample.c \
+	%reldir%/redis/scan.c \
+	%reldir%/redis/seen.c \
+	%reldir%/redis/step.c \
+	%reldir%/redis/template.c \
+	%reldir%/redis/transport.c \
+	%reldir%/redis/types.c
+
+if DRIVER_REDIS
+DRIVER_MODULES += tskdb_redis.la
+EMBEDDED_DRIVERS += libembedded_redis.la
+tskdb_redis_la_SOURCES = $(REDIS_SOURCES)
+tskdb_redis_la_CPPFLAGS = $(GUEST_CPPFLAGS) $(REDIS_CFLAGS)
+tskdb_redis_la_LDFLAGS = $(MODULE_LDFLAGS) -export-symbols-regex '^tskdb_driver_redis$$'
+tskdb_redis_la_LIBADD = librooms.la $(REDIS_LIBS)
+libembedded_redis_la_SOURCES = $(REDIS_SOURCES)
+libembedded_redis_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(REDIS_CFLAGS)
+libembedded_redis_la_LIBADD = $(REDIS_LIBS)
+endif

@@ -128,15 +128,11 @@ static void choose_term(const plan_subject *s, sqlite3_index_info *info, int i, 
 /* Whether every row that the server sends is equal in the first column of the
 ** key: a constant for which the server is exact.  A value that is not known yet
 ** might widen the request. */
-static bool is_within_key(const relation *r, const sqlite3_index_info *info, const plan *p) {
-  for (int i = 0; r->n_key && i < info->nConstraint; i++) {
-    const struct sqlite3_index_constraint_usage *usage = &info->aConstraintUsage[i];
-    if (!usage->omit || !usage->argvIndex) continue;
-    for (int k = 0; k < p->n_terms; k++) {
-      const plan_term *t = &p->terms[k];
-      bool equality = t->op == OP_EQ || t->op == OP_IS;
-      if (t->argument == usage->argvIndex - 1 && equality && t->column == r->key[0]) return true;
-    }
+static bool is_within_key(const relation *r, const plan *p) {
+  for (int i = 0; r->n_key && i < p->n_terms; i++) {
+    const plan_term *t = &p->terms[i];
+    bool equality = t->op == OP_EQ || t->op == OP_IS;
+    if (equality && t->constant && t->verdict == PUSH_EXACT && t->column == r->key[0]) return true;
   }
   return false;
 }
@@ -152,7 +148,7 @@ static bool choose_order(const plan_subject *s, const sqlite3_index_info *info, 
     int col = column_of(s->relation, info->aOrderBy[i].iColumn);
     if (col < 0) return false;
     const column *c = &s->relation->columns[col];
-    if ((c->flags & COLUMN_WITHIN_KEY) && !is_within_key(s->relation, info, p)) return false;
+    if ((c->flags & COLUMN_WITHIN_KEY) && !is_within_key(s->relation, p)) return false;
     const pushdown_row *row = pushdown_find(&s->pushdown, OP_ORDER, c, COLLATION_BINARY, &why);
     if (!row || row->verdict != PUSH_EXACT) return false;
     p->order[i] = (plan_order){.column = col, .descending = info->aOrderBy[i].desc};

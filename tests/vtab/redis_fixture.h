@@ -1,0 +1,62 @@
+/*
+** redis_fixture.h - what the Redis driver's suites share beside driver_fixture:
+** commands with arguments of any bytes, and the rows of their replies.
+*/
+#ifndef TESTS_REDIS_FIXTURE_H
+#define TESTS_REDIS_FIXTURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/vtab/driver_fixture.h"
+
+extern driver_entry tskdb_driver_redis;
+
+/* Bytes with NULs: a literal without its own end. */
+#define B(literal) \
+  {.storage = STORAGE_BLOB, .bytes = literal, .length = sizeof(literal) - 1}
+
+static inline int64_t command_values(connection *c, const char *native, const value *v, int n) {
+  tskdb_error e = {0};
+  int64_t affected = 0;
+  tested->exec(c, native, v, n, &patient, &affected, &e);
+  assert_no_error(&e, native);
+  return affected;
+}
+
+/* COMMAND(c, "SET", B("key"), B("value")) */
+#define COMMAND(c, native, ...) \
+  command_values(c, native, (const value[]){__VA_ARGS__}, \
+                 (int)(sizeof((const value[]){__VA_ARGS__}) / sizeof(value)))
+
+/* All rows of a relation, sorted as lines, in a static buffer. */
+static int compare_rows(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static inline const char *table_text(connection *c, const relation *r) {
+  static buffer out;
+  buffer raw = {0};
+  tskdb_error e = {0};
+  asked a;
+  char *lines[1000], *rest;
+  int n = 0;
+  ask(&a, r);
+  compile(&a, c);
+  fetch_text(c, &a.request, &raw, &e);
+  assert_no_error(&e, r->remote_name);
+  for (size_t i = 0; i < raw.length; i++) {
+    if (!raw.text[i]) raw.text[i] = '0';
+  }
+  rest = raw.text;
+  for (char *line; rest && n < 1000 && (line = strsep(&rest, "\n")) && *line;) lines[n++] = line;
+  qsort(lines, (size_t)n, sizeof(*lines), compare_rows);
+  buffer_clear(&out);
+  for (int i = 0; i < n; i++) buffer_printf(&out, "%s\n", lines[i]);
+  buffer_free(&raw);
+  arena_free(&a.memory);
+  return buffer_cstr(&out);
+}
+
+#endif
