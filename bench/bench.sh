@@ -17,3 +17,4 @@ set -a
 eval "$urls"
 set +a
 "$root/bench/run.py" --build "$build" --json "$build/bench.json" "$@"
+"$root/bench/tpch/run.py" --build "$build" --data "$build/bench-data" --json "$build/tpch.json"

@@ -1,5 +1,5 @@
 # bench/local.mk - the benchmark's programs and `make bench`.  They are built for it alone.
-BENCHES = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql
+BENCHES = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql %reldir%/proxy
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
@@ -13,8 +13,21 @@ bench_bare_mysql_SOURCES = %reldir%/bare_mysql.c
 bench_bare_mysql_CPPFLAGS = $(MYSQL_CFLAGS)
 bench_bare_mysql_LDADD = $(MYSQL_LIBS)
 
-EXTRA_DIST += %reldir%/bench.sh %reldir%/run.py
+bench_proxy_SOURCES = %reldir%/proxy.c
 
-bench: all $(BENCHES)
+EXTRA_DIST += \
+	%reldir%/address.py \
+	%reldir%/bench.sh \
+	%reldir%/network.py \
+	%reldir%/program.py \
+	%reldir%/run.py \
+	%reldir%/tpch/data.py \
+	%reldir%/tpch/queries.sql \
+	%reldir%/tpch/run.py \
+	%reldir%/tpch/schema.sql
+
+# The programs alone, to run parts of the benchmark by hand (docs/performance.md).
+bench-programs: all $(BENCHES)
+bench: bench-programs
 	$(srcdir)/%reldir%/bench.sh "$(abs_top_builddir)"
-.PHONY: bench
+.PHONY: bench bench-programs

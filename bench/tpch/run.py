@@ -1,0 +1,261 @@
+#!/usr/bin/python3
+"""run.py - TPC-H over two servers: tskdb in the stock sqlite3 shell, a PostgreSQL hub, plain SQLite.
+
+    bench/tpch/run.py [--build DIR] [--data DIR] [--scale 0.1] [--runs 3] [--delays none,1,5]
+                      [--queries 1,9,18] [--limit SECONDS] [--json FILE] [--explain]
+
+tskdb   the stock sqlite3 shell with the extension and both servers attached
+hub     a PostgreSQL database with postgres_fdw and mysql_fdw, its foreign tables ANALYZEd
+native  the stock sqlite3 shell with all tables and the same indexes in one file: no wire
+
+Needs two servers (TSKDB_TEST_POSTGRES, TSKDB_TEST_MYSQL: tests/servers.sh) and loads them unless
+they hold the tables already.  The three run each query in turn; a time is the median of the runs.
+A delay of n ms is added to each round trip by a proxy in front of both servers, which also counts
+them.  Answers are compared with native SQLite's.
+"""
+import argparse
+import json
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import address
+import data
+import program
+from network import Network
+
+SLOWEST = 300       # seconds after which a query is given up
+
+
+def queries():
+    """{name: SQL}"""
+    with open(os.path.join(data.HERE, "queries.sql")) as file:
+        parts = re.split(r"^-- (q\d+)\n", file.read(), flags=re.M)
+    return dict(zip(parts[1::2], (p.strip() for p in parts[2::2])))
+
+
+def with_years(sql, template):
+    return re.sub(r"YEAR\((\w+)\)", template, sql)
+
+
+def same(a, b):
+    """Rows of text that are equal but for the last digits of reals."""
+    if len(a) != len(b):
+        return False
+    for x, y in zip(a, b):
+        for p, q in zip(x.split("|"), y.split("|")):
+            if p == q:
+                continue
+            try:
+                if not math.isclose(float(p), float(q), rel_tol=1e-6):
+                    return False
+            except ValueError:
+                return False
+    return True
+
+
+# --- the three systems ---------------------------------------------------------------------------
+
+class Tskdb:
+    name = "tskdb"
+    year = r"CAST(strftime('%Y', \1) AS INTEGER)"
+
+    def __init__(self, bench, servers):
+        self.bench, self.servers = bench, servers
+
+    def open(self):
+        self.shell = program.sqlite()
+        m = address.Address(str(self.servers["mysql"]))
+        m.database = "tpch"
+        p = f"{self.servers['postgres']}?options=-csearch_path%3Dtpch"
+        options = json.dumps(self.bench.attach)
+        self.shell.run(f".load {self.bench.build}/tskdb\n"
+                       f"SELECT tskdb_attach('p', {program.quoted(p)}, {program.quoted(options)});\n"
+                       f"SELECT tskdb_attach('m', {program.quoted(str(m))}, {program.quoted(options)});")
+
+    def requests(self):
+        return int(self.shell.run("SELECT ifnull(max(id), 0) FROM tskdb_requests;")[1][0])
+
+
+class Native:
+    name = "native"
+    year = Tskdb.year
+
+    def __init__(self, bench, servers):
+        self.bench = bench
+
+    def open(self):
+        self.shell = program.sqlite(self.bench.native_path)
+
+
+class Hub:
+    name = "hub"
+    year = r"CAST(EXTRACT(YEAR FROM \1) AS int)"
+
+    def __init__(self, bench, servers):
+        self.bench, self.servers = bench, servers
+
+    def open(self):
+        data.move_hub(self.bench.postgres, self.servers["postgres"], self.servers["mysql"])
+        self.shell = program.psql(self.bench.postgres, data.HUB)
+
+
+# --- the run -------------------------------------------------------------------------------------
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.build = os.path.abspath(options.build)
+        self.attach = json.loads(options.attach)
+        self.postgres, self.mysql = address.server("postgres"), address.server("mysql")
+        if not self.postgres or not self.mysql:
+            sys.exit("bench: TSKDB_TEST_POSTGRES and TSKDB_TEST_MYSQL must name servers (tests/servers.sh)")
+        self.folder = os.path.abspath(options.data)
+        self.native_path = os.path.join(self.folder, f"native-{options.scale}.db")
+        self.results = []
+
+    def load(self):
+        try:
+            loaded = data.psql(self.postgres, data.HUB, "SELECT count(*) FROM lineitem, region").strip()
+        except subprocess.CalledProcessError:
+            loaded = ""
+        if loaded and os.path.exists(self.native_path):
+            return
+        print("loading", flush=True)
+        csv = data.generate(self.folder, self.options.scale)
+        data.load_postgres(self.postgres, csv)
+        data.load_mariadb(self.mysql, csv)
+        data.load_sqlite(self.native_path, csv)
+        data.make_hub(self.postgres, self.postgres, self.mysql)
+
+    def once(self, system, sql):
+        """(seconds, rows), or None if it failed or took too long: the system is opened again."""
+        stop = threading.Timer(self.options.limit, system.shell.process.kill)
+        stop.start()
+        try:
+            return system.shell.run(with_years(sql, system.year))
+        except program.Failed as failed:
+            print(f"  {system.name}: {str(failed) or 'given up'}", flush=True)
+            if system.shell.process.poll() is None:
+                system.shell.close()
+            system.open()
+            return None
+        finally:
+            stop.cancel()
+
+    def measure(self, system, network, sql):
+        """What one run brings: {seconds, rows, round_trips, bytes, requests}"""
+        before = network.counts()
+        requests = system.requests() if isinstance(system, Tskdb) else 0
+        done = self.once(system, sql)
+        if done is None:
+            return None
+        after = network.counts()
+        result = {"seconds": done[0], "rows": done[1], "round_trips": after[0] - before[0],
+                  "bytes": after[1] - before[1]}
+        if isinstance(system, Tskdb):
+            result["requests"] = system.requests() - requests
+        return result
+
+    def query(self, name, sql, systems, network, delay):
+        runs = {s.name: [] for s in systems}
+        for _ in range(self.options.runs):
+            for system in systems:
+                if runs[system.name] and runs[system.name][-1] is None:
+                    continue
+                runs[system.name].append(self.measure(system, network, sql))
+        row = {"query": name, "delay_ms": delay}
+        good = {s: [r for r in found if r] for s, found in runs.items()}
+        for system, found in good.items():
+            row[system] = statistics.median(r["seconds"] for r in found) if found else None
+            for key in ("round_trips", "bytes", "requests"):
+                if found and key in found[0]:
+                    row[f"{system}_{key}"] = min(r[key] for r in found)
+        right = good["native"][0]["rows"]
+        row["same"] = {s: same(found[0]["rows"], right) for s, found in good.items() if found}
+        self.results.append(row)
+        self.show(row)
+
+    def show(self, row):
+        def cell(value, form="9.3f"):
+            return format(value, form) if value is not None else " " * (int(form.split(".")[0]) - 1) + "-"
+        ratio = row["tskdb"] / row["hub"] if row["tskdb"] and row["hub"] else None
+        wrong = [s for s, ok in row["same"].items() if not ok]
+        print(f"{row['query']:6} {row['delay_ms'] or 0:5} {cell(row['tskdb'])} {cell(row['hub'])}"
+              f" {cell(row['native'])} {cell(ratio, '7.2f')} {row.get('tskdb_requests', 0):9}"
+              f" {row.get('tskdb_round_trips', 0):9} {row.get('hub_round_trips', 0):9}"
+              f" {row.get('tskdb_bytes', 0) / 1e6:8.1f} {row.get('hub_bytes', 0) / 1e6:8.1f}"
+              f"{'  WRONG: ' + ', '.join(wrong) if wrong else ''}", flush=True)
+
+    def summary(self, delay, peak_kib, cpu):
+        rows = [r for r in self.results if r["delay_ms"] == delay]
+        means = {}
+        for system in ("tskdb", "hub", "native"):
+            times = [r[system] for r in rows if r[system]]
+            means[system] = math.exp(statistics.mean(map(math.log, times))) if len(times) == len(rows) else None
+        text = ", ".join(f"{s} {m:.3f} s" if m else f"{s} incomplete" for s, m in means.items())
+        if means["tskdb"] and means["hub"]:
+            text += f"; tskdb / hub {means['tskdb'] / means['hub']:.2f}"
+        ratios = sorted(((r["tskdb"] / r["hub"], r["query"]) for r in rows if r["tskdb"] and r["hub"]), reverse=True)
+        print(f"geometric mean, {delay or 0} ms: {text}; slowest against the hub: "
+              + ", ".join(f"{q} {x:.2f}" for x, q in ratios[:5])
+              + f"; tskdb {cpu:.1f} s CPU, {peak_kib / 1024:.0f} MiB at most", flush=True)
+
+    def at_delay(self, delay):
+        network = Network(os.path.join(self.build, "bench", "proxy"),
+                          {"postgres": self.postgres, "mysql": self.mysql}, delay)
+        systems = [make(self, network.servers) for make in (Tskdb, Hub, Native)]
+        for system in systems:
+            system.open()
+        for name, sql in queries().items():
+            if not self.options.queries or name.lstrip("q") in self.options.queries.split(","):
+                self.query(name, sql, systems, network, delay)
+        self.summary(delay, systems[0].shell.peak_kib(), systems[0].shell.cpu_seconds())
+        for system in systems:
+            system.shell.close()
+        network.close()
+
+    def explain(self):
+        system = Tskdb(self, {"postgres": self.postgres, "mysql": self.mysql})
+        system.open()
+        for name, sql in queries().items():
+            if not self.options.queries or name.lstrip("q") in self.options.queries.split(","):
+                print(f"== {name}")
+                print("\n".join(system.shell.run("EXPLAIN QUERY PLAN " + with_years(sql, system.year))[1]))
+        system.shell.close()
+
+    def main(self):
+        self.load()
+        if self.options.explain:
+            return self.explain()
+        print(f"{'query':6} {'ms':>5} {'tskdb s':>9} {'hub s':>9} {'native s':>9} {'/ hub':>7} {'requests':>9}"
+              f" {'trips':>9} {'hub':>9} {'MB':>8} {'hub':>8}", flush=True)
+        for delay in self.options.delays.split(","):
+            self.at_delay(None if delay == "none" else float(delay))
+        if self.options.json:
+            with open(self.options.json, "w") as out:
+                json.dump({"scale": self.options.scale, "runs": self.options.runs, "results": self.results}, out,
+                          indent=1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--data", default="build/bench-data", help="for the generated tables")
+    parser.add_argument("--scale", type=float, default=0.1)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--delays", default="none,1,5", help="milliseconds, 'none' is without a proxy")
+    parser.add_argument("--queries", help="numbers; all by default")
+    parser.add_argument("--attach", default="{}", help="more options of tskdb_attach, as JSON")
+    parser.add_argument("--limit", type=float, default=SLOWEST, help="seconds after which a query is given up")
+    parser.add_argument("--explain", action="store_true", help="show tskdb's query plans instead")
+    parser.add_argument("--json")
+    Bench(parser.parse_args()).main()
+
+
+main()
