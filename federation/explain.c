@@ -27,12 +27,12 @@
 
 enum {
   COLUMN_ID, COLUMN_SERVER, COLUMN_TABLE, COLUMN_REMOTE, COLUMN_EXACT, COLUMN_SUPERSET, COLUMN_LOCAL,
-  COLUMN_ORDER, COLUMN_STATEMENT
+  COLUMN_ORDER, COLUMN_JOINS, COLUMN_STATEMENT
 };
 
 static const char declaration[] =
     "CREATE TABLE x(id INTEGER, server TEXT, table_name TEXT, remote TEXT, exact TEXT,"
-    " superset TEXT, local TEXT, ordering TEXT, statement TEXT HIDDEN)";
+    " superset TEXT, local TEXT, ordering TEXT, joins TEXT, statement TEXT HIDDEN)";
 
 typedef struct explain_table {
   sqlite3_vtab base;           /* SQLite's; first */
@@ -224,6 +224,7 @@ static int explainColumn(sqlite3_vtab_cursor *base, sqlite3_context *out, int co
     case COLUMN_SUPERSET: text = r->what.superset; break;
     case COLUMN_LOCAL: text = r->what.local; break;
     case COLUMN_ORDER: text = r->what.order; break;
+    case COLUMN_JOINS: text = r->what.joins; break;
     default: break;
   }
   sqlite3_result_text(out, text, -1, SQLITE_TRANSIENT);

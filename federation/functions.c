@@ -1,5 +1,5 @@
 /*
-** functions.c - tskdb_attach(), tskdb_detach(), tskdb_refresh(), tskdb_exec(),
+** functions.c - tskdb_attach(), tskdb_detach(), tskdb_refresh(), tskdb_analyze(), tskdb_exec(),
 ** tskdb_lock(), tskdb_version().
 **
 ** Those that reach servers are DIRECTONLY: no view, trigger or schema can call
@@ -9,6 +9,7 @@
 
 #include "federation/attach.h"
 #include "federation/server.h"
+#include "federation/statistics.h"
 #include "federation/tskdb.h"
 #include "vtab/buffer.h"
 #include "vtab/memory.h"
@@ -62,6 +63,15 @@ static void refresh(sqlite3_context *out, int argc, sqlite3_value **argv) {
   finish(out, r, ok, &report, &e);
 }
 
+static void analyze(sqlite3_context *out, int argc, sqlite3_value **argv) {
+  registry *r = sqlite3_user_data(out);
+  tskdb_error e = {0};
+  buffer report = {0};
+  (void)argc;
+  bool ok = statistics_analyze(r, text_of(argv[0]), &report, &e);
+  finish(out, r, ok, &report, &e);
+}
+
 static attached_server *remote(registry *r, const char *name, tskdb_error *e) {
   attached_server *s = registry_unlocked(r, "tskdb_exec()", e) ? registry_find(r, name, e) : NULL;
   if (!s || s->base.driver) return s;
@@ -108,6 +118,7 @@ static const struct {
   {"tskdb_attach", -1, SQLITE_DIRECTONLY, attach},
   {"tskdb_detach", 1, SQLITE_DIRECTONLY, detach},
   {"tskdb_refresh", 1, SQLITE_DIRECTONLY, refresh},
+  {"tskdb_analyze", 1, SQLITE_DIRECTONLY, analyze},
   {"tskdb_exec", -1, SQLITE_DIRECTONLY, exec},
   {"tskdb_lock", 0, SQLITE_DIRECTONLY, lock},
   {"tskdb_version", 0, SQLITE_INNOCUOUS | SQLITE_DETERMINISTIC, version},

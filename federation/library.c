@@ -13,6 +13,7 @@
 #include "federation/explain.h"
 #include "federation/functions.h"
 #include "federation/server.h"
+#include "federation/statistics.h"
 #include "federation/tables.h"
 #include "federation/tskdb.h"
 #include "vtab/buffer.h"
@@ -73,6 +74,15 @@ int tskdb_refresh(sqlite3 *db, const char *name, char **report) {
   buffer text = {0};
   if (!r) return SQLITE_MISUSE;
   bool ok = attach_refresh(r, name, &text, &e);
+  return finish(r, ok, &text, report, &e);
+}
+
+int tskdb_analyze(sqlite3 *db, const char *name, char **report) {
+  registry *r = registry_of(db);
+  tskdb_error e = {0};
+  buffer text = {0};
+  if (!r) return SQLITE_MISUSE;
+  bool ok = statistics_analyze(r, name, &text, &e);
   return finish(r, ok, &text, report, &e);
 }
 

@@ -15,6 +15,7 @@ FEDERATION_SOURCES = \
 	%reldir%/schema.c %reldir%/schema.h \
 	%reldir%/server.c %reldir%/server.h \
 	%reldir%/sheet.h %reldir%/snapshot.c \
+	%reldir%/statistics.c %reldir%/statistics.h \
 	%reldir%/tables.c %reldir%/tables.h
 
 # In the loadable extension only: its entry point.

@@ -175,6 +175,15 @@ static discovery wanted(const attached_server *s) {
                      .families = o->families.items, .n_families = o->families.n};
 }
 
+/* The first guess of what a round trip takes; requests correct it (vtab/remote.c). */
+static bool measure_round_trip(errand *x, tskdb_error *e) {
+  int64_t started_us = wait_now_us();
+  server *s = &x->server->base;
+  if (!s->driver->ping(x->connection, &x->wait, e)) return false;
+  s->pace.round_trip_us = (double)(wait_now_us() - started_us);
+  return true;
+}
+
 catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *e) {
   errand x;
   catalog *c = catalog_new();
@@ -188,7 +197,8 @@ catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *
     return NULL;
   }
   discovery want = wanted(s);
-  bool ok = s->base.driver->discover(x.connection, &want, &x.wait, c, e) && catalog_finish(c, e);
+  bool ok = s->base.driver->discover(x.connection, &want, &x.wait, c, e) && catalog_finish(c, e) &&
+            measure_round_trip(&x, e);
   if (!ok) error_set(e, ERROR_INTERNAL, "discovery failed without a reason");
   *round_trips = errand_end(&x, "(discovery)", c->n_relations, e);
   if (ok) return c;

@@ -11,6 +11,12 @@
 #include "vtab/buffer.h"
 #include "vtab/table.h"
 
+/* Microseconds; NULL while nothing was measured. */
+static void put_pace(sheet *out, double us) {
+  if (us > 0) sheet_real(out, us);
+  else sheet_null(out);
+}
+
 static void fill_servers(registry *r, sheet *out) {
   for (const attached_server *s = r->servers; s; s = s->next) {
     const catalog *c = s->base.catalog;
@@ -23,6 +29,8 @@ static void fill_servers(registry *r, sheet *out) {
     sheet_text(out, c ? c->server_version : sqlite3_libversion());
     sheet_integer(out, s->pool ? pool_open_connections(s->pool) : 0);
     sheet_text(out, buffer_cstr(&text));
+    put_pace(out, s->base.pace.round_trip_us);
+    put_pace(out, s->base.pace.row_us);
     sheet_end_row(out);
     buffer_free(&text);
   }
@@ -211,7 +219,7 @@ static void fill_requests(registry *r, sheet *out) {
 
 static const snapshot snapshots[] = {
   {"tskdb_servers", "CREATE TABLE x(name TEXT, url TEXT, driver TEXT, product TEXT, version TEXT,"
-   " connections INTEGER, options TEXT)", 7, fill_servers},
+   " connections INTEGER, options TEXT, round_trip_us REAL, row_us REAL)", 9, fill_servers},
   {"tskdb_tables", "CREATE TABLE x(server TEXT, name TEXT, schema TEXT, remote_name TEXT, kind TEXT, rows REAL,"
    " bytes REAL, sampled REAL, columns INTEGER, key TEXT, attached INTEGER, reason TEXT)", 12, fill_tables},
   {"tskdb_columns", "CREATE TABLE x(server TEXT, table_name TEXT, ordinal INTEGER, name TEXT, remote_name TEXT,"

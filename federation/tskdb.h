@@ -79,6 +79,11 @@ TSKDB_API int tskdb_detach(sqlite3 *db, const char *name);
 ** dropped: …", to be freed with sqlite3_free().  Waits like tskdb_attach(). */
 TSKDB_API int tskdb_refresh(sqlite3 *db, const char *name, char **report);
 
+/* Asks server NAME anew for its estimates of rows and different values, by which
+** SQLite orders joins; the server itself counts nothing.  *REPORT (may be NULL)
+** receives one line, to be freed with sqlite3_free().  Waits like tskdb_attach(). */
+TSKDB_API int tskdb_analyze(sqlite3 *db, const char *name, char **report);
+
 /* Runs one statement in the server's own language, with N parameters for its
 ** placeholders ($1 or ?), each a text or NULL.  *AFFECTED (may be NULL)
 ** receives the number of rows affected; rows that it returns are discarded.

@@ -106,9 +106,7 @@ static bool is_unique_for_certain(const plan_subject *s, const plan *p) {
   return r->n_key > 0;
 }
 
-/* Whether the plan is for one key of many: SQLite will very likely ask for the
-** next one soon. */
-static bool is_probe(const plan *p) {
+bool plan_is_probe(const plan *p) {
   for (int i = 0; i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
     if (is_sent(t) && !t->constant && t->op == OP_EQ) return true;
@@ -119,7 +117,7 @@ static bool is_probe(const plan *p) {
 void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info) {
   const relation *r = s->relation;
   double all = row_count(r), rows = all;
-  bool constrained = false, probe = s->batch_keys && is_probe(p);
+  bool constrained = false, probe = s->options->batch_keys && plan_is_probe(p);
   for (int i = 0; i < p->n_terms; i++) {
     if (!is_sent(&p->terms[i])) continue;
     constrained = true;

@@ -290,33 +290,14 @@ static void settle(cursor *c) {
   arena_reset(&c->arena);
 }
 
-/* Whether the different rows of the used columns are few compared with all rows. */
-static bool is_worth_counting(const cursor *c) {
-  const double least_rows = 10000, least_gain = 20;
-  const table *t = c->table;
-  double different = 1;
-  if (!t->server->options.run_lengths || t->relation->rows < least_rows) return false;
-  for (int i = 0; i < c->plan.n_used; i++) {
-    const column *k = &t->relation->columns[c->plan.columns[i]];
-    reason why;
-    const pushdown_row *row = pushdown_find(&(pushdown_context){
-      .driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
-      OP_DISTINCT, k, COLLATION_BINARY, &why);
-    if (!row || row->verdict != PUSH_EXACT || k->distinct < 1) return false;
-    different *= k->distinct;
-  }
-  return different * least_gain < t->relation->rows;
-}
-
 /* What the statement's program allows to ask for less than all rows. */
 static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kind, tskdb_error *e) {
   if (c->keyed && keyed_probes(c->keyed) > 1) return true;
   plan_subject subject = table_subject(c->table);
-  const driver *d = c->table->server->driver;
   if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
       program_is_plain_scan(c->table, c->plan_text)) {
     plan_limit(&c->plan, arguments, n, &c->query);
-  } else if (d->count_column && is_worth_counting(c) && program_reads_only(c->table, &c->plan)) {
+  } else if (plan_is_countable(&c->plan, &subject) && program_reads_only(c->table, &c->plan)) {
     c->counted = true;
     return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
   }

@@ -98,6 +98,29 @@ static const char *print_order(const plan *p, const relation *r, arena *a) {
   return out;
 }
 
+static void print_line(buffer *out, const char *text) {
+  buffer_printf(out, "%s%s", out->length ? "\n" : "", text);
+}
+
+/* What cursor.c and keyed.c would try. */
+static const char *print_joins(const plan *p, const plan_subject *s, arena *a) {
+  buffer text = {0};
+  bool probed = !p->n_order;
+  if (probed && s->options->batch_keys && plan_is_probe(p)) {
+    print_line(&text, "keys: up to 1024 in a request, where they come from another server's rows");
+  }
+  if (probed && s->options->fetch_whole) {
+    print_line(&text, "whole: fetched once when probes have taken as long as that would");
+  }
+  if (p->limit != PLAN_LOCAL) print_line(&text, "limit: sent if the program has nothing above the scan");
+  if (plan_is_countable(p, s)) {
+    print_line(&text, "runs: equal rows once with their number, if the program reads nothing else");
+  }
+  const char *out = text.failed ? NULL : arena_strdup(a, buffer_cstr(&text));
+  buffer_free(&text);
+  return out;
+}
+
 bool explain_plan(const table *t, const char *text, arena *a, explanation *out, tskdb_error *e) {
   plan p;
   *out = (explanation){0};
@@ -107,5 +130,7 @@ bool explain_plan(const table *t, const char *text, arena *a, explanation *out, 
   out->superset = print_terms(&p, t->relation, PUSH_SUPERSET, a);
   out->local = print_terms(&p, t->relation, PUSH_LOCAL, a);
   out->order = print_order(&p, t->relation, a);
+  plan_subject subject = table_subject(t);
+  out->joins = print_joins(&p, &subject, a);
   return a->failed ? error_memory(e) : true;
 }

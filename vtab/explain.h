@@ -13,6 +13,7 @@ typedef struct explanation {
   const char *superset;    /* "term: why", one a line; SQLite checks them again */
   const char *local;       /* "term: why", one a line; SQLite alone checks them */
   const char *order;       /* what the server sorts or groups; "" if nothing */
+  const char *joins;       /* what is done when it is probed, or for less than all rows; "" if nothing */
 } explanation;
 
 /* Explains the plan that idxStr TEXT says for table T.  The remote text is that

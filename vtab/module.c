@@ -23,7 +23,7 @@ plan_subject table_subject(const table *t) {
   return (plan_subject){
       .relation = t->relation,
       .pushdown = {.driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
-      .batch_keys = t->server->options.batch_keys,
+      .options = &t->server->options,
       .db = t->db};
 }
 

@@ -352,6 +352,22 @@ void plan_limit(const plan *p, const value *arguments, int n_arguments, query *q
   q->limit = limit->integer + skipped;
 }
 
+bool plan_is_countable(const plan *p, const plan_subject *s) {
+  const double least_rows = 10000, least_gain = 20;
+  double rows = s->relation->rows, different = 1;
+  if (!s->options->run_lengths || !s->pushdown.driver->count_column || rows < least_rows) {
+    return false;
+  }
+  for (int i = 0; i < p->n_used; i++) {
+    reason why;
+    const column *c = &s->relation->columns[p->columns[i]];
+    const pushdown_row *row = pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why);
+    if (!row || row->verdict != PUSH_EXACT || c->distinct < 1) return false;
+    different *= c->distinct;
+  }
+  return different * least_gain < rows;
+}
+
 bool plan_runs(const plan *p, const plan_subject *s, arena *a, query *q) {
   q->n_select = p->n_used + 1;
   q->select = arena_alloc(a, ((size_t)p->n_used + 1) * sizeof(*q->select));

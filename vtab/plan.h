@@ -12,6 +12,7 @@
 #define VTAB_PLAN_H
 
 #include "vtab/query.h"
+#include "vtab/server.h"
 #include "vtab/sqlite.h"
 
 struct buffer;
@@ -51,12 +52,16 @@ typedef struct plan {
 typedef struct plan_subject {
   const relation *relation;
   pushdown_context pushdown;
-  bool batch_keys;         /* the option: a probe is priced as one of many */
+  const server_options *options;
   sqlite3 *db;
 } plan_subject;
 
 /* Chooses the plan for INFO and fills in INFO's outputs except idxStr. False without memory. */
 bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out);
+
+/* Whether the plan is for one key of many: SQLite will very likely ask for the
+** next one soon (cost.c). */
+bool plan_is_probe(const plan *p);
 
 /* Whether the terms that are sent can match one row at most (cost.c). */
 bool plan_is_unique(const plan *p, const relation *r);
@@ -86,6 +91,10 @@ bool plan_query(const plan *p, const plan_subject *s, const value *arguments, in
 ** plan has them.  Only for ROWS_EXACT, and where nothing stands between the scan and
 ** the result (program.h). */
 void plan_limit(const plan *p, const value *arguments, int n_arguments, query *q);
+
+/* Whether the different rows of the used columns are few compared with all rows,
+** and the server can count them. */
+bool plan_is_countable(const plan *p, const plan_subject *s);
 
 /* Makes the query ask for the different rows of the used columns, each with
 ** how often it is there as one more column.  Only where nothing else is read of a row

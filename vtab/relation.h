@@ -4,7 +4,8 @@
 ** A catalog is a snapshot taken at attach.  Its driver fills it, then
 ** catalog_finish() gives every relation and column the name that SQLite
 ** shall see, chooses the identity of its rows and the declaration, and from
-** then on it is immutable and may be read by any thread; it is counted
+** then on it is immutable (but for its estimates: federation/statistics.c) and
+** may be read by any thread; it is counted
 ** (catalog_retain, catalog_release) and owns all memory inside.
 */
 #ifndef VTAB_RELATION_H
