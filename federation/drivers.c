@@ -42,6 +42,13 @@ extern driver_entry tskdb_driver_redis;
 #define REDIS_ENTRY NULL
 #endif
 
+#if defined(TSKDB_LINKED_DRIVERS) && defined(HAVE_DRIVER_MONGO)
+extern driver_entry tskdb_driver_mongo;
+#define MONGO_ENTRY tskdb_driver_mongo
+#else
+#define MONGO_ENTRY NULL
+#endif
+
 #ifdef HAVE_DRIVER_POSTGRES
 enum { POSTGRES_BUILT = 1 };
 #else
@@ -60,6 +67,12 @@ enum { REDIS_BUILT = 1 };
 enum { REDIS_BUILT = 0 };
 #endif
 
+#ifdef HAVE_DRIVER_MONGO
+enum { MONGO_BUILT = 1 };
+#else
+enum { MONGO_BUILT = 0 };
+#endif
+
 static const struct known_driver {
   const char *name;              /* tskdb_<name>.so, --with-<name> */
   const char *const schemes[8];  /* NULL-terminated; the same as the driver's own */
@@ -70,6 +83,7 @@ static const struct known_driver {
   {"mysql", {"mysql", "mariadb", NULL}, MYSQL_BUILT, MYSQL_ENTRY},
   {"redis", {"redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", NULL},
    REDIS_BUILT, REDIS_ENTRY},
+  {"mongo", {"mongodb", "mongodb+srv", NULL}, MONGO_BUILT, MONGO_ENTRY},
 };
 
 enum { N_KNOWN = sizeof(known) / sizeof(*known) };

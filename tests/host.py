@@ -14,7 +14,7 @@ import time
 import traceback
 
 SERVERS = {"postgres": "TSKDB_TEST_POSTGRES", "mysql": "TSKDB_TEST_MYSQL",
-           "redis": "TSKDB_TEST_REDIS"}
+           "mongo": "TSKDB_TEST_MONGO", "redis": "TSKDB_TEST_REDIS"}
 
 _cases = []
 

@@ -35,6 +35,7 @@ SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
+	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
 	%reldir%/hosts/node.test \

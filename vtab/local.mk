@@ -87,6 +87,34 @@ libembedded_mysql_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(MYSQL_CFLAGS)
 libembedded_mysql_la_LIBADD = $(MYSQL_LIBS)
 endif
 
+MONGO_SOURCES = \
+	%reldir%/mongo/catalog.c \
+	%reldir%/mongo/compile.c \
+	%reldir%/mongo/connect.c \
+	%reldir%/mongo/driver.c \
+	%reldir%/mongo/filter.c \
+	%reldir%/mongo/login.c \
+	%reldir%/mongo/mongo_driver.h \
+	%reldir%/mongo/sample.c \
+	%reldir%/mongo/scan.c \
+	%reldir%/mongo/schema.c \
+	%reldir%/mongo/statement.c \
+	%reldir%/mongo/stream.c \
+	%reldir%/mongo/types.c \
+	%reldir%/mongo/wire.c
+
+if DRIVER_MONGO
+DRIVER_MODULES += tskdb_mongo.la
+EMBEDDED_DRIVERS += libembedded_mongo.la
+tskdb_mongo_la_SOURCES = $(MONGO_SOURCES)
+tskdb_mongo_la_CPPFLAGS = $(GUEST_CPPFLAGS) $(MONGO_CFLAGS)
+tskdb_mongo_la_LDFLAGS = $(MODULE_LDFLAGS) -export-symbols-regex '^tskdb_driver_mongo$$'
+tskdb_mongo_la_LIBADD = librooms.la $(MONGO_LIBS)
+libembedded_mongo_la_SOURCES = $(MONGO_SOURCES)
+libembedded_mongo_la_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(MONGO_CFLAGS)
+libembedded_mongo_la_LIBADD = $(MONGO_LIBS)
+endif
+
 REDIS_SOURCES = \
 	%reldir%/redis/catalog.c \
 	%reldir%/redis/cluster.c \

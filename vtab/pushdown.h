@@ -70,6 +70,7 @@ typedef enum verdict { PUSH_LOCAL, PUSH_SUPERSET, PUSH_EXACT } verdict;
   X(REASON_EXPRESSION, "expression", "the value is not known when the scan starts") \
   X(REASON_LIST,       "list",       "the list is too long to send") \
   X(REASON_ORDER,      "order",      "the server would put these values in another order") \
+  X(REASON_MIXED,      "mixed",      "the field may hold values of any type, which the server does not compare with each other") \
   X(REASON_NAN,        "nan",        "NaN is NULL in SQLite and a number there") \
   X(REASON_ABOVE,      "above",      "a term below it is not exact") \
   X(REASON_VERSION,    "version",    "the server is too old for it")

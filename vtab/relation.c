@@ -361,6 +361,7 @@ static int identity_cost(const relation *r, const relation_index *index) {
 }
 
 static void choose_identity(relation *r) {
+  if (r->n_key) return;      /* the driver knows better */
   const relation_index *best = NULL;
   for (int i = 0; i < r->n_indexes; i++) {
     const relation_index *index = &r->indexes[i];
@@ -421,6 +422,7 @@ const char *relation_kind_name(relation_kind kind) {
       [RELATION_VIEW] = "view",
       [RELATION_MATERIALIZED] = "materialized view",
       [RELATION_FOREIGN] = "foreign table",
+      [RELATION_TIMESERIES] = "time series",
       [RELATION_QUERY] = "query"};
   return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }

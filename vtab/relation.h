@@ -74,7 +74,8 @@ typedef struct foreign_key {
 
 typedef enum relation_kind {
   RELATION_TABLE, RELATION_PARTITIONED, RELATION_VIEW, RELATION_MATERIALIZED,
-  RELATION_FOREIGN, RELATION_QUERY       /* the rows of a native statement */
+  RELATION_FOREIGN, RELATION_TIMESERIES,
+  RELATION_QUERY         /* the rows of a native statement */
 } relation_kind;
 
 /* A native statement as its words: one for SQL servers; a collection and a
@@ -104,7 +105,7 @@ typedef struct relation {
   const char *unusable;        /* why it cannot be a table, NULL if it can */
   /* filled in by catalog_finish() */
   const char *name;            /* SQLite's: remote_name, or "schema.name" */
-  const int *key;              /* identity of a row: columns of the chosen key */
+  const int *key;              /* identity of a row: columns of the chosen key, unless the driver chose one */
   int n_key;                   /* 0: rows have no identity */
   bool key_is_rowid;           /* one signed integer column: it is the rowid */
 } relation;

@@ -1,0 +1,49 @@
+/*
+** driver.c - MongoDB as a driver: the table of functions.
+**
+** Not here: anything that does something; mongo_driver.h lists the rooms.
+*/
+#include "vtab/mongo/mongo_driver.h"
+#include "vtab/sqlite.h"
+
+static const char *const schemes[] = {"mongodb", "mongodb+srv", NULL};
+
+/* Each number of a list is a range of its own on the server, which plans such
+** a filter in 25 microseconds an element. */
+enum { MAX_LIST = 1000 };
+
+static const driver mongo_driver = {
+  .contract = DRIVER_CONTRACT,
+  .name = "mongo",
+  .schemes = schemes,
+  .pushdown = mongo_pushdown,
+  .n_pushdown = MONGO_PUSHDOWN_ROWS,
+  .max_list = MAX_LIST,
+  .text_has_nul = true,
+  .count_column = &mongo_count_column,
+  .max_words = 2,
+  .native_usage = "'collection', '[pipeline]'",
+  .open = mongo_driver_open,
+  .ping = mongo_driver_ping,
+  .reset = mongo_driver_reset,
+  .cancel = mongo_driver_cancel,
+  .close = mongo_driver_close,
+  .discover = mongo_driver_discover,
+  .describe = mongo_driver_describe,
+  .compile = mongo_driver_compile,
+  .scan_open = mongo_driver_scan_open,
+  .scan_fetch = mongo_driver_scan_fetch,
+  .scan_close = mongo_driver_scan_close,
+  .exec = mongo_driver_exec,
+};
+
+/* The module's one visible symbol. */
+extern driver_entry tskdb_driver_mongo;
+
+DRIVER_ENTRY const driver *tskdb_driver_mongo(const driver_host *host) {
+  if (host->contract != DRIVER_CONTRACT) return NULL;
+#ifndef SQLITE_CORE
+  if (!sqlite_host_set(host->sqlite_api)) return NULL;
+#endif
+  return &mongo_driver;
+}
