@@ -146,14 +146,26 @@ static void fill_columns(registry *r, sheet *out) { visit_relations(r, put_colum
 static void fill_indexes(registry *r, sheet *out) { visit_relations(r, put_indexes, out); }
 static void fill_foreign_keys(registry *r, sheet *out) { visit_relations(r, put_foreign_keys, out); }
 
+/* The names of the bits that are set, NULL for none. */
+static void put_set(uint32_t set, const char *const *names, int n, sheet *out) {
+  buffer text = {0};
+  for (int i = 0; i < n; i++) {
+    if (names[i] && (set >> i & 1u)) buffer_printf(&text, "%s%s", text.length ? ", " : "", names[i]);
+  }
+  sheet_text(out, text.length ? buffer_cstr(&text) : NULL);
+  buffer_free(&text);
+}
+
 static void put_collations(uint32_t set, sheet *out) {
   static const char *const names[] = {"BINARY", "NOCASE", "RTRIM", "other"};
-  buffer text = {0};
-  for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    if (set & COLLATIONS(i)) buffer_printf(&text, "%s%s", text.length ? ", " : "", names[i]);
-  }
-  sheet_text(out, set ? buffer_cstr(&text) : NULL);
-  buffer_free(&text);
+  put_set(set, names, sizeof(names) / sizeof(names[0]), out);
+}
+
+/* What a row asks of the column, in the order of the COLUMN_ bits. */
+static void put_needs(uint32_t set, sheet *out) {
+  static const char *const names[] = {"not null", "equal as bytes", "ordered as bytes", "generated",
+                                      "default", "ascii", "no range", "hidden"};
+  put_set(set, names, sizeof(names) / sizeof(names[0]), out);
 }
 
 /* One row for each operator and class that a driver's row covers, in the
@@ -168,6 +180,7 @@ static void put_pushdown(const driver *d, int n, sheet *out) {
       sheet_text(out, query_operator_name((query_operator)op));
       sheet_text(out, value_class_name((type_class)klass));
       put_collations(row->collations, out);
+      put_needs(row->needs, out);
       sheet_text(out, verdict_name(row->verdict));
       sheet_text(out, row->reason == REASON_NONE ? NULL : reason_name(row->reason));
       sheet_text(out, row->reason == REASON_NONE ? NULL : reason_words(row->reason));
@@ -230,7 +243,7 @@ static const snapshot snapshots[] = {
   {"tskdb_foreign_keys", "CREATE TABLE x(server TEXT, table_name TEXT, name TEXT, ordinal INTEGER,"
    " column_name TEXT, to_schema TEXT, to_table TEXT, to_column TEXT)", 8, fill_foreign_keys},
   {"tskdb_pushdown", "CREATE TABLE x(driver TEXT, row INTEGER, operator TEXT, class TEXT, collations TEXT,"
-   " verdict TEXT, reason TEXT, words TEXT, text TEXT, min_version INTEGER)", 10, fill_pushdown},
+   " needs TEXT, verdict TEXT, reason TEXT, words TEXT, text TEXT, min_version INTEGER)", 11, fill_pushdown},
   {"tskdb_requests", "CREATE TABLE x(id INTEGER, server TEXT, statement TEXT, started REAL, first_ms REAL,"
    " last_ms REAL, rows INTEGER, bytes INTEGER, round_trips INTEGER, error TEXT, kind TEXT, keys INTEGER,"
    " hits INTEGER, misses INTEGER, spilled INTEGER)", 15, fill_requests},

@@ -70,7 +70,6 @@ struct cursor {
   bool spill_more;             /* the key has rows beyond the batch */
   bool counted;                /* the batch's last column says how often each row is there */
   int64_t repeat;              /* how often the current row is still to come */
-  int64_t ordinal;             /* of the current row in the scan, from 1 */
 };
 
 /* ---- life ---------------------------------------------------------------- */
@@ -105,7 +104,6 @@ static void cursor_end_scan(cursor *c, const tskdb_error *e) {
   c->stored = (store_row){0};
   c->spill_more = c->counted = false;
   c->repeat = 0;
-  c->ordinal = 0;
   batch_clear(&c->batch);
   arena_reset(&c->arena);
 }
@@ -378,7 +376,6 @@ int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **ar
   if (!c->keyed) prepare_probing(c);
   bool ok = c->keyed ? probe(c, arguments, argc, &e) : ask_server(c, arguments, argc, &e);
   if (!ok) return cursor_fail(c, &e);
-  c->ordinal = 1;
   settle(c);
   return SQLITE_OK;
 }
@@ -404,7 +401,6 @@ static int next_spilled(cursor *c) {
 }
 
 int cursor_next(cursor *c) {
-  c->ordinal++;
   if (c->mode == MODE_STORED) {
     c->stored = keyed_next(c->keyed, c->stored);
     return SQLITE_OK;
@@ -515,8 +511,22 @@ int cursor_column(cursor *c, sqlite3_context *out, int column_number) {
   return SQLITE_OK;
 }
 
+/* Rows without a key.  SQLite asks for their rowid to remember which rows of a
+** RIGHT or FULL JOIN's right table have met a partner, and looks it up in a
+** second scan, with other terms: an ordinal would be another row's there.
+** Rows that agree in every column that the statement reads meet a partner
+** together or not at all, so what they hold is identity enough. */
+static sqlite3_int64 content_id(const cursor *c) {
+  uint64_t hash = 0;
+  for (int i = 0; i < c->plan.n_columns; i++) {
+    value v = cell(c, c->plan.columns[i]);
+    hash = value_hash(&v, hash);
+  }
+  return (sqlite3_int64)hash;
+}
+
 int cursor_rowid(cursor *c, sqlite3_int64 *out) {
   const relation *r = c->table->relation;
-  *out = r->key_is_rowid ? cell(c, r->key[0]).integer : c->ordinal;
+  *out = r->key_is_rowid ? cell(c, r->key[0]).integer : content_id(c);
   return SQLITE_OK;
 }

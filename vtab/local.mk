@@ -8,6 +8,7 @@ ROOM_SOURCES = \
 	%reldir%/error.c %reldir%/error.h \
 	%reldir%/memory.c %reldir%/memory.h \
 	%reldir%/number.c %reldir%/number.h \
+	%reldir%/probe.c %reldir%/probe.h \
 	%reldir%/pushdown.c %reldir%/pushdown.h \
 	%reldir%/relation.c %reldir%/relation.h \
 	%reldir%/sql_text.c %reldir%/sql_text.h \
@@ -28,6 +29,7 @@ CORE_SOURCES = \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/keyed.c %reldir%/keyed.h \
 	%reldir%/module.c %reldir%/module.h \
+	%reldir%/outer_join.c %reldir%/outer_join.h \
 	%reldir%/plan.c %reldir%/plan.h \
 	%reldir%/plan_text.c \
 	%reldir%/prefetch.c %reldir%/prefetch.h \

@@ -24,7 +24,8 @@ plan_subject table_subject(const table *t) {
       .relation = t->relation,
       .pushdown = {.driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
       .options = &t->server->options,
-      .db = t->db};
+      .db = t->db,
+      .schema = t->schema};
 }
 
 int table_fail(table *t, tskdb_error *e) {
@@ -116,6 +117,7 @@ static void table_free(table *t) {
   table_forget(t);
   catalog_release(t->catalog);
   if (t->server) t->server->unref(t->server);
+  mem_free(t->schema);
   mem_free(t);
 }
 
@@ -204,6 +206,7 @@ static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *ar
   *out = t ? &t->base : NULL;
   if (t) {
     t->directory = aux;
+    t->schema = mem_strdup(argv[1]);
     table_link(t, aux);
     return SQLITE_OK;
   }

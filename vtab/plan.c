@@ -10,10 +10,13 @@
 **      below (`a > b` within one table, `abs(a) > b`), and offers a compound's
 **      OFFSET to each of its arms; the differential test found both.  So they
 **      are sent only if the statement's program proves that they may (program.h).
-**   3. The key's columns are fetched whenever SQLite may remove duplicates by
-**      them: always for a rowid (colUsed does not show its use), for other
-**      keys when a constraint is used (an OR is split into one scan a term,
-**      and colUsed does not show the key's use there either).
+**   3. The key's columns are always fetched.  colUsed does not show what SQLite
+**      needs them for: to remove duplicates when an OR is split into one scan a
+**      term, and to remember which rows of a RIGHT or FULL JOIN's right table
+**      have met a partner, in two scans of which the second has no term at all.
+**   4. A term that may belong to the ON clause of a LEFT JOIN, by a mistake of
+**      SQLite's (outer_join.h), is never omitted, and not sent when the running
+**      statement may have such a join.
 */
 #include "vtab/plan.h"
 
@@ -21,6 +24,8 @@
 
 #include "vtab/driver.h"
 #include "vtab/memory.h"
+#include "vtab/outer_join.h"
+#include "vtab/probe.h"
 
 /* SQLite's constraint operators, and what they are here. */
 static const struct { unsigned char sqlite; query_operator op; } operators[] = {
@@ -57,7 +62,7 @@ static collation_kind collation_of(sqlite3_index_info *info, int i) {
 }
 
 /* SQLite's column number to ours; -1 for what is no column of the relation
-** (the ordinal as rowid, the hidden key). */
+** (the rowid of rows without a key, the hidden key). */
 static int column_of(const relation *r, int sqlite_column) {
   if (sqlite_column < 0) return r->key_is_rowid ? r->key[0] : -1;
   return sqlite_column < r->n_columns ? sqlite_column : -1;
@@ -104,6 +109,7 @@ static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, p
     info->aConstraintUsage[i].omit = t->op == OP_EQ && t->verdict == PUSH_EXACT
         && pushdown_is_total(&s->pushdown, t->op, c, t->collation);
   }
+  if (outer_join_suspects(t->op)) info->aConstraintUsage[i].omit = 0;
 }
 
 /* Makes a term of constraint I. *N_ARGUMENTS counts those that are sent. */
@@ -180,16 +186,9 @@ static bool may_merge(const plan_subject *s, int mode, const plan *p) {
   return true;
 }
 
-/* Whether SQLite uses column I: the last bit of colUsed stands for all from 63 on,
-** and the hidden key column behind the last needs the key. */
-static bool is_used(const relation *r, sqlite3_uint64 used, int i) {
-  if (used & (UINT64_C(1) << (i < 63 ? i : 63))) return true;
-  bool hidden = relation_key_column(r) >= 0
-      && (used & (UINT64_C(1) << (r->n_columns < 63 ? r->n_columns : 63)));
-  for (int k = 0; hidden && k < r->n_key; k++) {
-    if (r->key[k] == i) return true;
-  }
-  return false;
+/* Whether SQLite uses column I: the last bit of colUsed stands for all from 63 on. */
+static bool is_used(sqlite3_uint64 used, int i) {
+  return (used & (UINT64_C(1) << (i < 63 ? i : 63))) != 0;
 }
 
 static bool is_key(const relation *r, int col) {
@@ -199,16 +198,15 @@ static bool is_key(const relation *r, int col) {
   return false;
 }
 
-static bool choose_columns(const relation *r, const sqlite3_index_info *info, bool key_wanted,
-                           arena *a, plan *p) {
+static bool choose_columns(const relation *r, const sqlite3_index_info *info, arena *a, plan *p) {
   p->columns = arena_alloc(a, (size_t)r->n_columns * sizeof(*p->columns));
   if (!p->columns) return false;
   for (int i = 0; i < r->n_columns; i++) {
-    if (is_used(r, info->colUsed, i)) p->columns[p->n_columns++] = i;
+    if (is_used(info->colUsed, i)) p->columns[p->n_columns++] = i;
   }
   p->n_used = p->n_columns;
-  for (int i = 0; key_wanted && i < r->n_columns; i++) {
-    if (is_key(r, i) && !is_used(r, info->colUsed, i)) p->columns[p->n_columns++] = i;
+  for (int i = 0; i < r->n_columns; i++) {
+    if (is_key(r, i) && !is_used(info->colUsed, i)) p->columns[p->n_columns++] = i;
   }
   return true;
 }
@@ -236,8 +234,7 @@ bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan
   if (!out->terms) return false;
   int n_arguments = 0;
   for (int i = 0; i < info->nConstraint; i++) choose_term(s, info, i, a, out, &n_arguments);
-  bool constrained = n_arguments > 0;
-  if (!choose_columns(r, info, r->key_is_rowid || constrained, a, out)) return false;
+  if (!choose_columns(r, info, a, out)) return false;
   int mode = sqlite3_vtab_distinct(info);
   bool ordered = choose_order(s, info, a, out);
   info->orderByConsumed = ordered && info->nOrderBy > 0;
@@ -279,10 +276,19 @@ static void assemble_term(assembly *b, int col, const outcome_term *t) {
       .kind = EXPR_TERM, .op = t->op, .row = t->row, .args = args, .n_args = has_value ? 2 : 1};
 }
 
+/* Looked up only for the plans that it makes a difference for. */
+static bool may_join_left(const assembly *b) {
+  bool suspects = false;
+  for (int i = 0; i < b->plan->n_terms; i++) suspects |= outer_join_suspects(b->plan->terms[i].op);
+  return suspects && outer_join_possible(b->subject->db, b->subject->schema);
+}
+
 static void assemble_filter(assembly *b, const value *arguments, int n_arguments) {
+  bool left = may_join_left(b);
   for (int i = 0; i < b->plan->n_terms; i++) {
     const plan_term *t = &b->plan->terms[i];
-    if (t->argument == PLAN_LOCAL || t->argument >= n_arguments) {
+    bool forbidden = left && outer_join_suspects(t->op);
+    if (t->argument == PLAN_LOCAL || t->argument >= n_arguments || forbidden) {
       b->exact = false;
       continue;
     }
@@ -292,6 +298,8 @@ static void assemble_filter(assembly *b, const value *arguments, int n_arguments
     if (o.verdict != PUSH_EXACT) b->exact = false;
     if (o.kind == OUTCOME_NONE) b->empty = true;
     for (int k = 0; o.kind == OUTCOME_TERMS && k < o.n_terms; k++) {
+      probe_use(b->subject->pushdown.driver, o.terms[k].row, o.terms[k].op, t->op, c,
+                &arguments[t->argument]);
       assemble_term(b, t->column, &o.terms[k]);
     }
   }
@@ -299,8 +307,11 @@ static void assemble_filter(assembly *b, const value *arguments, int n_arguments
 
 static const pushdown_row *row_of(const assembly *b, query_operator op, int col) {
   reason why;
-  return pushdown_find(&b->subject->pushdown, op, &b->subject->relation->columns[col],
-                       COLLATION_BINARY, &why);
+  const pushdown_context *p = &b->subject->pushdown;
+  const column *c = &b->subject->relation->columns[col];
+  const pushdown_row *row = pushdown_find(p, op, c, COLLATION_BINARY, &why);
+  probe_use(p->driver, row, op, op, c, NULL);
+  return row;
 }
 
 static void assemble_order(assembly *b) {
@@ -378,8 +389,9 @@ bool plan_runs(const plan *p, const plan_subject *s, arena *a, query *q) {
     reason why;
     q->select[i] = column_expr(p->columns[i], NULL);
     const column *c = &s->relation->columns[p->columns[i]];
-    q->group_by[i] = column_expr(
-      p->columns[i], pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why));
+    const pushdown_row *row = pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why);
+    probe_use(s->pushdown.driver, row, OP_DISTINCT, OP_DISTINCT, c, NULL);
+    q->group_by[i] = column_expr(p->columns[i], row);
   }
   q->select[p->n_used] = (query_expr){.kind = EXPR_COUNT};
   q->count = s->pushdown.driver->count_column;

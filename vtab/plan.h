@@ -54,6 +54,7 @@ typedef struct plan_subject {
   pushdown_context pushdown;
   const server_options *options;
   sqlite3 *db;
+  const char *schema;      /* SQLite's, where the table stands; NULL: not known */
 } plan_subject;
 
 /* Chooses the plan for INFO and fills in INFO's outputs except idxStr. False without memory. */

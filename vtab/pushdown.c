@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "vtab/driver.h"
+#include "vtab/probe.h"
 
 /* Whole numbers up to here are the same as a double. */
 #define REAL_EXACT_INTEGER (INT64_C(1) << 53)
@@ -62,7 +63,7 @@ const pushdown_row *pushdown_find(const pushdown_context *p, query_operator op, 
                                   collation_kind collation, reason *why) {
   *why = REASON_NO_RULE;
   for (int i = 0; i < p->driver->n_pushdown; i++) {
-    const pushdown_row *row = &p->driver->pushdown[i];
+    const pushdown_row *row = probe_row(p->driver, i, op);
     if (!(row->ops & OPS(op)) || !(row->classes & CLASSES(c->klass))) continue;
     if (row->collations && !(row->collations & COLLATIONS(collation))) continue;
     if ((row->needs & c->flags) != row->needs) continue;
@@ -203,9 +204,17 @@ static reduction reduce_numeric(query_operator op, const value *v, arena *a) {
   return both;
 }
 
+/* `f LIKE 'I%'` also comes as `f >= 'I' AND f < 'j'`, and the text of infinity
+** is 'Inf', although every number is less than any text. */
+static bool may_be_word(query_operator op, const column *c) {
+  return (OPS(op) & OPS_RANGE) &&
+         (CLASSES(c->klass) & (CLASSES(CLASS_FLOAT) | CLASSES(CLASS_FLOAT4) | CLASSES(CLASS_NUMERIC)));
+}
+
 static reduction reduce_number(query_operator op, const column *c, const value *given, arena *a) {
   value v = *given;
   value_apply_numeric(&v);
+  if (v.storage == STORAGE_TEXT && may_be_word(op, c)) return reduced_local(REASON_AFFINITY);
   if (v.storage == STORAGE_TEXT || v.storage == STORAGE_BLOB) return reduced_apart(op, true);
   switch (c->klass) {
     case CLASS_FLOAT: case CLASS_FLOAT4: return reduce_float(op, &v);

@@ -24,6 +24,7 @@ typedef struct table {
   server *server;              /* retained */
   catalog *catalog;            /* retained: keeps `relation` alive over a refresh */
   const relation *relation;
+  char *schema;                /* SQLite's, where the table stands; NULL: not known */
   bool pushdown;               /* of this table: the server's option and its own */
   int key_column;              /* number of the hidden _key column, -1: none */
   server_directory *directory; /* borrowed: it outlives its tables */

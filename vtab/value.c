@@ -323,3 +323,32 @@ value_time value_parse_time(const char *text, size_t length) {
   if (length == 10) return VALUE_TIME_DATE;
   return is_clock(text + 10, length - 10) ? VALUE_TIME_STAMP : VALUE_TIME_NONE;
 }
+
+/* The finalizer of splitmix64 (S. Vigna): every bit of X decides every bit of the result. */
+static uint64_t mixed(uint64_t x) {
+  x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return x ^ (x >> 31);
+}
+
+static uint64_t add_word(uint64_t hash, uint64_t word) {
+  return mixed(hash + UINT64_C(0x9e3779b97f4a7c15) + mixed(word));
+}
+
+uint64_t value_hash(const value *v, uint64_t seed) {
+  uint64_t hash = add_word(seed, (uint64_t)v->storage), word = 0;
+  if (v->storage == STORAGE_INTEGER) return add_word(hash, (uint64_t)v->integer);
+  if (v->storage == STORAGE_REAL) {
+    memcpy(&word, &v->real, sizeof(word));
+    return add_word(hash, word);
+  }
+  if (v->storage != STORAGE_TEXT && v->storage != STORAGE_BLOB) return hash;
+  hash = add_word(hash, v->length);
+  for (size_t at = 0; at < v->length; at += sizeof(word)) {
+    size_t n = v->length - at < sizeof(word) ? v->length - at : sizeof(word);
+    word = 0;
+    memcpy(&word, v->bytes + at, n);
+    hash = add_word(hash, word);
+  }
+  return hash;
+}

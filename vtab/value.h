@@ -127,6 +127,10 @@ size_t value_format_clock(int64_t hours, int minutes, int seconds, int micros, c
 typedef enum value_time { VALUE_TIME_NONE, VALUE_TIME_DATE, VALUE_TIME_STAMP } value_time;
 value_time value_parse_time(const char *text, size_t length);
 
+/* A hash of the value and of SEED, well mixed: different values have the same
+** one with a chance of 2^-64.  Lists have none. */
+uint64_t value_hash(const value *v, uint64_t seed);
+
 bool value_is_utf8(const char *bytes, size_t length);   /* strict: no surrogates, no overlong forms */
 
 /* How many bytes the UTF-8 character at BYTES takes; 0 if it is not valid or

@@ -91,9 +91,10 @@ const pushdown_row postgres_pushdown[] = {
   {OPS_COMPARE, CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER " {op} {v}::pg_catalog.text"},
   {OPS(OP_ORDER), CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER},
   {OPS(OP_DISTINCT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}"},
-  {OPS_COMPARE, CLASSES(CLASS_TEXT), NOCASE, 0, 0, EXACT,
+  /* SQLite offers <> as if its collation were always BINARY */
+  {OPS(OP_EQ) | OPS_RANGE, CLASSES(CLASS_TEXT), NOCASE, 0, 0, EXACT,
    "pg_catalog.lower({c}" C_ORDER ") {op} pg_catalog.lower({v}::pg_catalog.text" C_ORDER ")"},
-  {OPS_COMPARE, CLASSES(CLASS_TEXT), RTRIM, 0, 0, EXACT,
+  {OPS(OP_EQ) | OPS_RANGE, CLASSES(CLASS_TEXT), RTRIM, 0, 0, EXACT,
    "pg_catalog.rtrim({c})" C_ORDER " {op} pg_catalog.rtrim({v}::pg_catalog.text)"},
   {OPS(OP_LIKE), CLASSES(CLASS_TEXT), 0, 0, 0, EXACT,
    "pg_catalog.lower({c}" C_ORDER ") OPERATOR(pg_catalog.~~)"

@@ -1,0 +1,87 @@
+/*
+** probe.c - pushdown rows made wrong and rows used, for tests: see probe.h.
+*/
+#include "vtab/probe.h"
+
+#ifdef TSKDB_FAULT_INJECTION
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vtab/driver.h"
+
+/* The one row that is wrong, and which it stands for. */
+static struct {
+  pushdown_row row;
+  int number;
+  char text[1000];
+} fault;
+
+/* The value of NAME in the variable, up to the end of its line; false: not there. */
+static bool fault_field(const char *name, char *out, size_t size) {
+  const char *at = getenv("TSKDB_PUSHDOWN_FAULT");
+  size_t n = strlen(name);
+  while (at && *at) {
+    size_t line = strcspn(at, "\n");
+    if (line > n && strncmp(at, name, n) == 0 && at[n] == '=') {
+      snprintf(out, size, "%.*s", (int)(line - n - 1), at + n + 1);
+      return true;
+    }
+    at += line + (at[line] != 0);
+  }
+  return false;
+}
+
+static bool fault_is_for(const struct driver *d, int i, query_operator op) {
+  char text[32];
+  if (!fault_field("driver", text, sizeof(text)) || strcmp(text, d->name) != 0) return false;
+  if (!fault_field("row", text, sizeof(text)) || atoi(text) != i + 1) return false;
+  return !fault_field("operator", text, sizeof(text)) || strcmp(text, query_operator_name(op)) == 0;
+}
+
+const pushdown_row *probe_row(const struct driver *d, int i, query_operator op) {
+  const pushdown_row *row = &d->pushdown[i];
+  char text[32];
+  if (!fault_is_for(d, i, op)) return row;
+  fault.row = *row;
+  fault.number = i;
+  if (fault_field("verdict", text, sizeof(text))) {
+    fault.row.verdict = strcmp(text, "exact") == 0 ? PUSH_EXACT : PUSH_SUPERSET;
+  }
+  if (fault_field("collations", text, sizeof(text))) fault.row.collations = (uint32_t)atoi(text);
+  if (fault_field("needs", text, sizeof(text))) fault.row.needs = (uint32_t)atoi(text);
+  if (fault_field("text", fault.text, sizeof(fault.text))) fault.row.text = fault.text;
+  return &fault.row;
+}
+
+/* What is the same for every value of a list. */
+typedef struct use {
+  const char *driver, *op, *asked, *klass;
+  int number;
+} use;
+
+static void trace(FILE *to, const use *u, const value *given) {
+  if (given && given->storage == STORAGE_LIST) {
+    for (size_t i = 0; i < given->n_list; i++) trace(to, u, &given->list[i]);
+    return;
+  }
+  fprintf(to, "%s\t%d\t%s\t%s\t%s\t%s\n", u->driver, u->number + 1, u->op, u->asked, u->klass,
+          given ? value_storage_name(given->storage) : "-");
+}
+
+void probe_use(const struct driver *d, const pushdown_row *row, query_operator op,
+               query_operator asked, const column *c, const value *given) {
+  static FILE *to;
+  const char *name = getenv("TSKDB_PUSHDOWN_TRACE");
+  if (!name || !*name || !row) return;
+  if (!to) to = fopen(name, "a");
+  if (!to) return;
+  use u = {.driver = d->name, .op = query_operator_name(op), .asked = query_operator_name(asked),
+           .klass = value_class_name(c->klass)};
+  u.number = row == &fault.row ? fault.number : (int)(row - d->pushdown);
+  trace(to, &u, given);
+  fflush(to);
+}
+
+#endif
