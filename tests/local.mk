@@ -68,7 +68,9 @@ EXTRA_DIST += \
 	%reldir%/differential/conditions.py \
 	%reldir%/differential/coverage.py \
 	%reldir%/differential/dataset.py \
+	%reldir%/differential/found.py \
 	%reldir%/differential/generator.py \
+	%reldir%/differential/plans.py \
 	%reldir%/differential/query.py \
 	%reldir%/differential/run.py \
 	%reldir%/differential/servers/__init__.py \
@@ -76,6 +78,7 @@ EXTRA_DIST += \
 	%reldir%/differential/servers/postgres.py \
 	%reldir%/differential/servers/server.py \
 	%reldir%/differential/shrink.py \
+	%reldir%/differential/store.py \
 	%reldir%/differential/traps.py \
 	%reldir%/host.py \
 	%reldir%/hosts/install.sh \

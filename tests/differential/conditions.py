@@ -3,12 +3,16 @@
 Constants are mostly values that stand in the column, or near misses of them: most conditions
 should hold for some rows and not for all.
 """
+
 import random
 
 from query import Constant, Field, Node, Select, Source
 from traps import ANYTHING, GLOBS, PATTERNS
 
-COMPARISONS = ["=", "=", "=", "<>", "<", "<=", ">", ">=", "IS", "IS NOT", "==", "!="]
+COMPARISONS = [
+    "=", "=", "=", "<>", "<", "<=", ">", ">=", "IS", "IS NOT", "==", "!=", "IS NOT DISTINCT FROM",
+    "IS DISTINCT FROM"
+]
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 INT64_MAX = 2**63 - 1
 
@@ -18,19 +22,31 @@ def near_misses(value, rng):
     if isinstance(value, bool) or value is None:
         return [None]
     if isinstance(value, int):
-        found = [float(value), str(value), f" {value} ", f"{value}.0", value + 0.5, value - 0.5,
-                 str(value) + "x", str(value).encode()]
+        found = [
+            float(value),
+            str(value), f" {value} ", f"{value}.0", value + 0.5, value - 0.5,
+            str(value) + "x",
+            str(value).encode()
+        ]
         return found + [v for v in (value + 1, value - 1) if -INT64_MAX <= v <= INT64_MAX]
     if isinstance(value, float):
         found = [repr(value), value * (1 + 2**-52), -value, value + 0.5]
         return found + ([int(value)] if abs(value) < 2**63 else [])
     if isinstance(value, bytes):
         return [value + b"\0", value[:-1], value.decode("latin1"), value.upper(), value + b"a"]
-    found = [value.upper(), value.lower(), value.swapcase(), value + " ", value.rstrip(" "), value[:-1],
-             value + "\0", value.encode(), value + "a", " " + value, value + "0"]
+    found = [
+        value.upper(),
+        value.lower(),
+        value.swapcase(), value + " ",
+        value.rstrip(" "), value[:-1], value + "\0",
+        value.encode(), value + "a", " " + value, value + "0"
+    ]
     if len(value) >= 10 and value[4:5] == "-":
-        found += [value[:10], value[:10] + " 00:00:00", value.replace(" ", "T"), value + ".000",
-                  value[:10] + " 23:59:59", value + "Z", value[:7], value[:10] + " 00:00"] * 2
+        found += [
+            value[:10], value[:10] + " 00:00:00",
+            value.replace(" ", "T"), value + ".000", value[:10] + " 23:59:59", value + "Z",
+            value[:7], value[:10] + " 00:00"
+        ] * 2
     try:
         found += [float(value), int(float(value))] if abs(float(value)) < 2**62 else [float(value)]
     except ValueError:
@@ -70,12 +86,15 @@ class Conditions:
         """A source and the fields of its columns."""
         server = server or self.main
         tables = [t for t in self.tables[server] if not small or len(t.rows) < 60]
-        table = self.rng.choice(tables)
+        return self.source_of(server, self.rng.choice(tables or self.tables[server]), local)
+
+    def source_of(self, server, table, local=False):
         alias = self.new_alias()
-        fields = [Field(alias, c.name, c) for c in table.columns]
-        if table.key == ("id",) and self.chance(0.3):
+        fields = [Field(alias, c.name, c, c.name in table.key) for c in table.columns]
+        has_rowid = table.key == ("id", )
+        if has_rowid and self.chance(0.3):
             fields.append(Field(alias, "rowid", table.column("id")))
-        return Source(server, table.name, alias, local), fields
+        return Source(server, table.name, alias, local, has_rowid), fields
 
     def field(self, fields, wanted=lambda column: True):
         found = [f for f in fields if f.column is None or wanted(f.column)]
@@ -107,10 +126,16 @@ class Conditions:
         """A constant that SQLite has to work out first."""
         c = self.constant(column)
         return self.rng.choice([
-            c, c, c, c, c, c, Node("+{}", c, value=True), Node("({} || '')", c, value=True),
-            Node("CAST({} AS TEXT)", c, value=True), Node("CAST({} AS INTEGER)", c, value=True),
-            Node("CAST({} AS REAL)", c, value=True), Node("CAST({} AS BLOB)", c, value=True),
-            Node("coalesce({}, 5)", c, value=True), Node("(SELECT {})", c, value=True)])
+            c, c, c, c, c, c,
+            Node("+{}", c, value=True),
+            Node("({} || '')", c, value=True),
+            Node("CAST({} AS TEXT)", c, value=True),
+            Node("CAST({} AS INTEGER)", c, value=True),
+            Node("CAST({} AS REAL)", c, value=True),
+            Node("CAST({} AS BLOB)", c, value=True),
+            Node("coalesce({}, 5)", c, value=True),
+            Node("(SELECT {})", c, value=True)
+        ])
 
     # --- conditions --------------------------------------------------------------------------
 
@@ -120,10 +145,14 @@ class Conditions:
         if roll < 0.84:
             return field
         if roll < 0.92:
-            return Node(self.rng.choice(["{} COLLATE NOCASE", "{} COLLATE RTRIM", "{} COLLATE BINARY"]),
-                        field, value=True)
-        return Node(self.rng.choice(["+{}", "coalesce({}, 'a')", "CAST({} AS TEXT)", "lower({})",
-                                     "length({})", "({} || '')", "likely({})"]), field, value=True)
+            return Node(
+                self.rng.choice(["{} COLLATE NOCASE", "{} COLLATE RTRIM", "{} COLLATE BINARY"]),
+                field, value=True)
+        return Node(
+            self.rng.choice([
+                "+{}", "coalesce({}, 'a')", "CAST({} AS TEXT)", "lower({})", "length({})",
+                "({} || '')", "likely({})", "likelihood({}, 0.01)"
+            ]), field, value=True)
 
     def comparison(self, fields):
         f = self.field(fields)
@@ -147,29 +176,50 @@ class Conditions:
         clean = self.chance(0.5)
         values = [self.constant(f.column, own=clean) for _ in range(n)]
         word = self.rng.choice(["IN", "IN", "IN", "NOT IN"])
+        if self.chance(0.1):
+            rows = [Node("({})", v) for v in values]
+            return Node(f"{{}} {word} {{}}", self.operand(f),
+                        Node("(VALUES {})", *rows, is_list=True), condition=True)
         return Node(f"{{}} {word} {{}}", self.operand(f), Node("({})", *values, is_list=True),
                     condition=True)
 
+    def alike(self, f):
+        """Whether a column is a number as F's is."""
+        return lambda c: c.kind.numeric == (f.column and f.column.kind.numeric)
+
     def in_select(self, fields, depth):
-        f = self.field(fields)
-        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.7), small=True)
-        other = self.field(others, lambda c: c.kind.numeric == (f.column and f.column.kind.numeric))
-        inner = Select([other], [("", source, None)])
+        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.7),
+                                     small=True)
+        n = 2 if self.chance(0.15) else 1
+        mine = [self.field(fields) for _ in range(n)]
+        inner = Select([self.field(others, self.alike(f)) for f in mine], [("", source, None)])
         if self.chance(0.6):
             inner.where = self.condition(others, depth + 1)
+        if self.chance(0.15):
+            inner.distinct = True
         word = self.rng.choice(["IN", "IN", "NOT IN"])
-        return Node(f"{{}} {word} ({{}})", self.operand(f), inner, condition=True)
+        if n == 2:
+            return Node(f"({{}}, {{}}) {word} ({{}})", *mine, inner, condition=True)
+        return Node(f"{{}} {word} ({{}})", self.operand(mine[0]), inner, condition=True)
 
     def null_test(self, fields):
-        return Node(self.rng.choice(["{} IS NULL", "{} IS NOT NULL", "{} NOTNULL", "{} ISNULL",
-                                     "NOT {} IS NULL"]), self.operand(self.field(fields)), condition=True)
+        return Node(
+            self.rng.choice(
+                ["{} IS NULL", "{} IS NOT NULL", "{} NOTNULL", "{} ISNULL", "NOT {} IS NULL"]),
+            self.operand(self.field(fields)), condition=True)
 
     def pattern(self, fields):
-        f = self.field(fields, lambda c: not c.kind.numeric) if self.chance(0.9) else self.field(fields)
+        f = (self.field(fields, lambda c: not c.kind.numeric)
+             if self.chance(0.9) else self.field(fields))
         word = self.rng.choice(["LIKE", "LIKE", "NOT LIKE", "GLOB", "NOT GLOB"])
+        return self.pattern_of(f, word, self.operand(f))
+
+    def pattern_of(self, f, word, operand):
         patterns = [self.one_pattern(f, word) for _ in range(3)]
-        escape = " ESCAPE '\\'" if "LIKE" in word and self.chance(0.25) else ""
-        return Node(f"{{}} {word} {{}}{escape}", self.operand(f), Constant(*patterns), condition=True)
+        escape = ""
+        if "LIKE" in word and self.chance(0.25):
+            escape = " ESCAPE " + self.rng.choice(["'\\'", "'\\'", "'a'", "'%'", "'_'", "'|'"])
+        return Node(f"{{}} {word} {{}}{escape}", operand, Constant(*patterns), condition=True)
 
     def one_pattern(self, f, word):
         value = self.rng.choice(f.column.values) if f.column else None
@@ -177,8 +227,10 @@ class Conditions:
             return self.rng.choice(PATTERNS if "LIKE" in word else GLOBS)
         cut = self.rng.randint(0, min(len(value), 12))
         many, one = ("%", "_") if "LIKE" in word else ("*", "?")
-        return self.rng.choice([value, value[:cut] + many, many + value[cut:], value[:cut] + one + value[cut + 1:],
-                                value.upper() + many, value[:1].swapcase() + value[1:cut] + many])
+        return self.rng.choice([
+            value, value[:cut] + many, many + value[cut:], value[:cut] + one + value[cut + 1:],
+            value.upper() + many, value[:1].swapcase() + value[1:cut] + many
+        ])
 
     def row_value(self, fields):
         f, g = self.field(fields), self.field(fields)
@@ -189,19 +241,25 @@ class Conditions:
         return Node(f"({{}}, {{}}) {operator} ({{}}, {{}})", f, g, c[0], c[1], condition=True)
 
     def exists(self, fields, depth):
-        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.4), small=True)
+        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.4),
+                                     small=True)
         inner = Select([Constant(1)], [("", source, None)])
-        inner.where = Node("({} AND {})", self.link(fields, others), self.condition(others, depth + 1),
-                           condition=True)
+        inner.where = Node("({} AND {})", self.link(fields, others),
+                           self.condition(others, depth + 1), condition=True)
         return Node(self.rng.choice(["EXISTS ({})", "NOT EXISTS ({})"]), inner, condition=True)
 
     def link(self, fields, others):
         """A condition between two sources."""
         f = self.field(fields)
-        same = [g for g in others if f.column and g.column and g.column.kind.name == f.column.kind.name]
-        alike = [g for g in others if f.column and g.column and g.column.kind.numeric == f.column.kind.numeric]
-        g = self.rng.choice(same if same and self.chance(0.7) else
-                            alike if alike and self.chance(0.8) else others)
+        same = [
+            g for g in others if f.column and g.column and g.column.kind.name == f.column.kind.name
+        ]
+        alike = [
+            g for g in others
+            if f.column and g.column and g.column.kind.numeric == f.column.kind.numeric
+        ]
+        g = self.rng.choice(
+            same if same and self.chance(0.7) else alike if alike and self.chance(0.8) else others)
         operator = self.rng.choice(["="] * 12 + ["<", ">=", "IS", "<>", "LIKE"])
         return Node(f"{{}} {operator} {{}}", f, g, condition=True)
 
@@ -212,12 +270,67 @@ class Conditions:
     def scalar(self, fields, depth):
         """A column against a scalar subquery."""
         f = self.field(fields)
-        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.5), small=True)
+        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.5),
+                                     small=True)
         g = self.field(others, lambda c: c.kind.numeric == (f.column and f.column.kind.numeric))
         inner = Select([Node(self.rng.choice(["min({})", "max({})"]), g)], [("", source, None)])
         if self.chance(0.5):
             inner.where = self.condition(others, depth + 1)
         return Node(f"{{}} {self.rng.choice(COMPARISONS)} ({{}})", f, inner, condition=True)
+
+    def functions(self, fields):
+        """Terms over columns alone: a virtual table never sees them."""
+        f, g = self.field(fields), self.field(fields)
+        template = self.rng.choice([
+            "abs({}) > {}", "length({}) <= length({})", "{} > {}", "{} + 1 = {}", "{} LIKE {}",
+            "coalesce({}, {}) IS NOT NULL", "max({}, {}) > 5", "hex({}) < hex({})",
+            "typeof({}) = typeof({})"
+        ])
+        return Node(template, f, g, condition=True)
+
+    def cast(self, fields):
+        f = self.field(fields)
+        to = self.rng.choice(["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"])
+        return Node(f"CAST({{}} AS {to}) {self.rng.choice(COMPARISONS)} {{}}", f,
+                    self.constant(f.column), condition=True)
+
+    def truth(self, fields):
+        template = self.rng.choice(
+            ["{}", "NOT {}", "{} IS TRUE", "{} IS NOT FALSE", "{} IS NOT TRUE"])
+        return Node(template, self.field(fields), condition=True)
+
+    def turned_between(self, fields):
+        """A constant between two columns, or a column between a column and a constant."""
+        f, g = self.field(fields), self.field(fields)
+        c = self.constant(f.column)
+        return Node("{} BETWEEN {} AND {}", *self.rng.choice([(c, f, g), (f, g, c)]),
+                    condition=True)
+
+    def case(self, fields, depth):
+        if self.chance(0.3):
+            f = self.field(fields)
+            return Node("CASE {} WHEN {} THEN {} WHEN {} THEN {} ELSE {} END", self.operand(f),
+                        self.constant(f.column), self.truth(fields), self.constant(f.column),
+                        self.condition(fields, depth + 1), self.condition(fields, depth + 1),
+                        condition=True)
+        template = self.rng.choice([
+            "CASE WHEN {} THEN {} ELSE {} END", "iif({}, {}, {})",
+            "CASE WHEN {} THEN {} WHEN {} THEN 1 END"
+        ])
+        return Node(template, *[self.condition(fields, depth + 1) for _ in range(3)],
+                    condition=True)
+
+    def counted(self, fields, depth):
+        """How many rows a subquery has, which depends on the row or does not."""
+        source, others = self.source(self.rng.choice(list(self.tables)), local=self.chance(0.5),
+                                     small=True)
+        inner = Select([Node("count(*)")], [("", source, None)])
+        inner.where = self.condition(others, depth + 1)
+        if self.chance(0.6):
+            inner.where = Node("({} AND {})", self.link(fields, others), inner.where,
+                               condition=True)
+        return Node("({}) " + self.rng.choice(["> {}", "= {}", "< {}"]), inner, Constant(0, 1, 2),
+                    condition=True)
 
     def condition(self, fields, depth=0):
         roll = self.rng.random()
@@ -228,9 +341,13 @@ class Conditions:
         if depth < 3 and roll < 0.34:
             return Node("NOT ({})", self.condition(fields, depth + 1), condition=True)
         makers = [(self.comparison, 46), (self.between, 8), (self.in_list, 12), (self.null_test, 6),
-                  (self.pattern, 13), (self.row_value, 4), (self.columns_compared, 3)]
+                  (self.pattern, 13), (self.row_value, 4), (self.columns_compared, 2),
+                  (self.functions, 2), (self.cast, 2), (self.truth, 2), (self.turned_between, 1)]
         if depth < 2:
-            makers += [(lambda f: self.in_select(f, depth + 1), 4), (lambda f: self.exists(f, depth + 1), 2),
-                       (lambda f: self.scalar(f, depth + 1), 2)]
+            makers += [(lambda f: self.in_select(f, depth + 1), 4),
+                       (lambda f: self.exists(f, depth + 1), 2),
+                       (lambda f: self.scalar(f, depth + 1), 2),
+                       (lambda f: self.case(f, depth + 1), 2),
+                       (lambda f: self.counted(f, depth + 1), 1)]
         maker = self.rng.choices([m for m, _ in makers], [w for _, w in makers])[0]
         return maker(fields)

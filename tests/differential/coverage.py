@@ -1,42 +1,110 @@
-"""coverage.py - what a run of the differential test has exercised.
+"""coverage.py - which rows of the pushdown table a run of the differential test has used.
 
-The decisions are read from EXPLAIN QUERY PLAN, whose text for a virtual table is the plan:
-`n_int = ? exact; w_text LIKE ? superset (pattern) ORDER BY n_int LIMIT ? |v1 …`.
+A build with --enable-fault-injection notes each row that a scan uses (vtab/probe.h).  A use tells
+something if the answer was neither empty nor everything.
 """
-import re
+
+import os
 from collections import Counter
 
-from query import Constant, Field, Node, walk
-
-TERM = re.compile(r"^(\w+) (=|<>|<=|>=|<|>|IN|IS NOT NULL|IS NULL|IS NOT|IS|LIKE|GLOB)(?: \(?\?\)?)?"
-                  r" (exact|superset|local)(?: \(([^)]*)\))?")
-STORAGES = {type(None): "NULL", int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
+COLLATIONS = ("BINARY", "NOCASE", "RTRIM", "other")
+ABOVE = ("ORDER BY", "DISTINCT")
 
 
-def constants_of(select):
-    """Column -> storage classes of the constants that it is compared with."""
-    found = {}
-    for node in walk(select):
-        if not isinstance(node, Node) or not node.condition:
+class Row:
+    """One row of the table, for all the operators and classes that it covers."""
+
+    def __init__(self, number, collations, needs, verdict, text, min_version):
+        self.number = number
+        self.collations = collations.split(", ") if collations else []
+        self.needs = needs
+        self.verdict = verdict
+        self.text = text
+        self.min_version = min_version
+        self.operators = []
+        self.classes = []
+
+    def __str__(self):
+        return f"row {self.number} ({', '.join(self.operators)}; {', '.join(self.classes)})"
+
+    def add(self, operator, klass):
+        self.operators += [operator] * (operator not in self.operators)
+        self.classes += [klass] * (klass not in self.classes)
+
+
+class Aim:
+    """What a statement has to be to use ROW for OPERATOR and a column of CLASS."""
+
+    def __init__(self, row, operator, klass, collation):
+        self.row = row
+        self.operator = operator
+        self.klass = klass
+        self.collation = collation
+
+    def fits(self, column):
+        return column.klass == self.klass
+
+
+def read_rows(db, server):
+    """The rows that push something, in their order."""
+    rows, settled = {}, {}
+    for number, operator, klass, *facts in db.execute(
+            "SELECT row, operator, class, collations, needs, verdict, text, min_version"
+            " FROM tskdb_pushdown"
+            " WHERE driver = ? ORDER BY row", (server, )):
+        row = Row(number, *facts)
+        before = settled.setdefault((operator, klass), set())
+        if before >= set(row.collations or COLLATIONS):  # earlier rows decide every case
             continue
-        below = [n for part in node.parts() for n in walk(part)]
-        fields = {n.name for n in below if isinstance(n, Field)}
-        if len(fields) == 1:
-            storages = {STORAGES[type(n.values[0])] for n in below if isinstance(n, Constant)}
-            found.setdefault(fields.pop(), set()).update(storages)
-    return found
+        if not row.needs and not row.min_version:
+            before |= set(row.collations or COLLATIONS)
+        if row.verdict != "local":
+            rows.setdefault(number, row).add(operator, klass)
+    return list(rows.values())
+
+
+def aims(rows):
+    """One for each operator, class and collation of each row."""
+    return [
+        Aim(row, operator, klass, collation) for row in rows for operator in row.operators
+        for klass in row.classes for collation in row.collations or ["BINARY"]
+        if collation != "other"
+    ]
+
+
+class Trace:
+    """Reads what the module notes. It is not THERE in a build that notes nothing."""
+
+    def __init__(self):
+        self.file = os.memfd_create("trace")
+        self.at = 0
+        os.environ["TSKDB_PUSHDOWN_TRACE"] = f"/proc/self/fd/{self.file}"
+
+    @property
+    def there(self):
+        return os.fstat(self.file).st_size > 0
+
+    def read(self):
+        """The uses since the last time: (driver, row, operator sent, asked, class, storage)."""
+        text = os.pread(self.file, os.fstat(self.file).st_size - self.at, self.at)
+        self.at += len(text)
+        return [line.split("\t") for line in text.decode().splitlines()]
 
 
 class Coverage:
-    def __init__(self, tables):
-        self.kinds = {c.name: c.kind.name for some in tables.values() for t in some for c in t.columns}
-        self.queries = self.answers = self.failed = self.gave_up = 0
+    """ROWS: the rows of SERVER's table. CLASSES: those that its columns have here."""
+
+    def __init__(self, server, rows, classes):
+        self.server = server
+        self.rows = rows
+        self.classes = classes
+        self.queries = self.answers = self.gave_up = 0
         self.empty = self.whole = self.errors = 0
-        self.terms = Counter()      # (operator, kind, storage, verdict)
-        self.clauses = Counter()    # ORDER BY, DISTINCT, LIMIT …
+        self.uses = Counter()  # (row, operator sent, operator asked, class, storage)
+        self.telling = Counter()
 
     def count(self, answer, n_all):
-        """One answer of the twin."""
+        """One answer of the twin. Whether it is neither empty nor whole."""
         self.answers += 1
         if answer.error:
             self.errors += 1
@@ -44,44 +112,57 @@ class Coverage:
             self.empty += 1
         elif len(answer.rows) >= n_all:
             self.whole += 1
+        else:
+            return True
+        return False
 
-    def count_plan(self, select, lines):
-        constants = constants_of(select)
-        for line in lines:
-            if "VIRTUAL TABLE INDEX" not in line:
+    def count_uses(self, uses, answer, telling):
+        for driver, number, *use in uses:
+            if driver != self.server:
                 continue
-            text = line.split("VIRTUAL TABLE INDEX", 1)[1].split(":", 1)[1].rsplit("|v", 1)[0]
-            for clause in ("ORDER BY", "GROUP BY", "DISTINCT", "LIMIT", "OFFSET"):
-                self.clauses[clause] += clause in text
-            self.clauses["scans"] += 1
-            for part in text.split("; "):
-                self.count_term(TERM.match(part.strip()), constants)
-
-    def count_term(self, match, constants):
-        if not match:
-            return
-        column, operator, verdict, reason = match.groups()
-        storages = constants.get(column) or {"a column"}
-        if operator.endswith("NULL"):
-            storages = {"-"}
-        for storage in storages:
-            self.terms[operator, self.kinds.get(column, "?"), storage,
-                       verdict + (f" ({reason})" if reason else "")] += 1
+            key = (int(number), *use)
+            self.uses[key] += 1
+            self.telling[key] += telling or (use[0] in ABOVE and len(answer.rows or ()) > 1)
 
     def summary(self):
         found = self.answers - self.empty - self.whole - self.errors
         share = 100 * found // max(1, self.answers)
-        yield (f"{self.queries} statements, {self.answers} answers: {found} ({share} %) neither empty"
-               f" nor whole, {self.empty} empty, {self.whole} whole, {self.errors} errors of SQLite;"
-               f" {self.gave_up} given up")
-        yield "scans: " + ", ".join(f"{self.clauses[c]} {c}" for c in
-                                    ("scans", "ORDER BY", "GROUP BY", "DISTINCT", "LIMIT", "OFFSET"))
+        yield (
+            f"{self.queries} statements, {self.answers} answers: {found} ({share} %) neither empty"
+            f" nor whole, {self.empty} empty, {self.whole} whole, {self.errors} errors of SQLite;"
+            f" {self.gave_up} given up")
+
+    def told(self, row):
+        """Of the answers that tell something of ROW: the operators, and the classes."""
+        keys = [key for key, n in self.telling.items() if key[0] == row.number and n]
+        return {o for key in keys for o in key[1:3]}, {key[3] for key in keys}
+
+    def is_dead(self, aim):
+        """Whether no answer has told anything of AIM's row for its operator, or for its class."""
+        operators, classes = self.told(aim.row)
+        return not (aim.row.min_version or (aim.operator in operators and aim.klass in classes))
+
+    def dead(self):
+        """What no answer has told anything of: a row, or one of its operators or classes."""
+        for row in self.rows:
+            if row.min_version:  # this server may be too old
+                continue
+            operators, classes = self.told(row)
+            if not operators:
+                yield f"{row}: {row.text}"
+                continue
+            for operator in set(row.operators) - operators:
+                yield f"row {row.number} for {operator}: {row.text}"
+            for klass in (set(row.classes) & self.classes) - classes:
+                yield f"row {row.number} for a column of class {klass}: {row.text}"
 
     def table(self):
-        """operator, kind: the verdicts with the storage classes that met them."""
-        rows = {}
-        for (operator, kind, storage, verdict), n in sorted(self.terms.items()):
-            rows.setdefault((operator, kind), {}).setdefault(verdict, []).append(f"{storage} {n}")
-        for (operator, kind), verdicts in rows.items():
-            yield f"{operator:12} {kind:13} " + "; ".join(
-                f"{verdict}: {', '.join(met)}" for verdict, met in verdicts.items())
+        """Each row: its role, and how often it was used (and told something) by storage class."""
+        for row in self.rows:
+            used, told = Counter(), Counter()
+            for key, n in sorted(self.uses.items()):
+                if key[0] == row.number:
+                    used[key[4]] += n
+                    told[key[4]] += self.telling[key]
+            shown = ", ".join(f"{s} {n} ({told[s]})" for s, n in used.items()) or "never used"
+            yield f"{row} {row.verdict}: {shown}"

@@ -6,17 +6,20 @@ at least one row, NULLs are everywhere, and which values meet in a row depends o
 
 The twin is declared with the types that tskdb declares, read from the virtual table itself.
 """
+
 from traps import BY_NAME
 
 NULL_SHARE = 0.12
 
 
 class Column:
+
     def __init__(self, name, kind, nullable=True):
         self.name = name
         self.kind = kind
         self.nullable = nullable
-        self.values = []            # those that stand in the rows, as SQLite has them
+        self.values = []  # those that stand in the rows, as SQLite has them
+        self.klass = None  # the driver's, as in tskdb_columns
 
 
 class Table:
@@ -29,7 +32,7 @@ class Table:
         self.n_rows = rows
         self.view_of = view_of
         self.indexes = indexes
-        self.rows = []              # lists of (literal, value)
+        self.rows = []  # lists of (literal, value)
 
     def column(self, name):
         return next(c for c in self.columns if c.name == name)
@@ -38,17 +41,21 @@ class Table:
 # name: (key, rows, indexed columns, [column, kind, …]); a column is named after table and kind so
 # that a name in a plan tells its kind.
 LAYOUT = {
-    "numbers": (("id",), 70, ("n_bigint", "n_decimal"),
-                ["bool", "smallint", "int", "bigint", "unsigned", "double", "real", "decimal",
+    "numbers": (("id", ), 70, ("n_bigint", "n_decimal"),
+                ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real", "decimal",
                  "wide", "unbounded", "year", "bit"]),
-    "words": (("k",), 110, ("w_varchar", "w_bytewise", "w_char", "w_latin"),
-              ["text", "varchar", "bytewise", "folding", "latin", "char", "enum", "set", "uuid",
-               "json", "jsonb", "int"]),
+    "words": (("k", ), 110, ("w_varchar", "w_bytewise", "w_char", "w_latin"),
+              ["text", "varchar", "bytewise", "folding", "unpadded", "latin", "char",
+               "unpadded char", "enum", "set", "uuid", "json", "jsonb", "int"]),
     "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_bytes"),
               ["date", "time", "timestamp", "timestamptz", "bytes", "padded bytes", "interval",
-               "inet", "smallint"]),
-    "bag": ((), 24, ("b_int",), ["int", "bool", "varchar", "bytes", "date", "decimal", "double"]),
+               "array", "composite", "inet", "smallint"]),
+    "bag": ((), 48, ("b_int", ),
+            ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
+             "unpadded", "timestamp", "timestamptz", "uuid"])
 }
+
+
 def column_name(table, kind):
     return f"{table[0]}_{kind.replace(' ', '_')}"
 
@@ -79,22 +86,26 @@ def fill_column(cells, n, rng):
     pool = [cells[i % len(cells)] for i in range(n)]
     rng.shuffle(pool)
     # A value that would stand nowhere else is not overwritten by NULL.
-    return [("NULL", None) if i >= len(cells) and rng.random() < 0.5 or rng.random() < NULL_SHARE / 4
-            else cell for i, cell in enumerate(pool)]
+    return [(("NULL", None)
+             if i >= len(cells) and rng.random() < 0.5 or rng.random() < NULL_SHARE / 4 else cell)
+            for i, cell in enumerate(pool)]
 
 
 def make_tables(server, layout, rng):
     """The relations of LAYOUT with their rows, as far as SERVER has their kinds."""
     tables = []
     for name, (key, n, indexes, kinds) in layout.items():
-        columns = key_columns(key) + [Column(column_name(name, k), BY_NAME[k]) for k in kinds
-                                      if k in server.types]
+        columns = key_columns(key) + [
+            Column(column_name(name, k), BY_NAME[k]) for k in kinds if k in server.types
+        ]
         table = Table(name, columns, key, n, indexes=indexes)
-        cells = [key_values(c.name, n) if c.name in key else fill_column(server.cells(c.kind), n, rng)
-                 for c in columns]
+        cells = [
+            key_values(c.name, n) if c.name in key else fill_column(server.cells(c.kind), n, rng)
+            for c in columns
+        ]
         table.rows = [list(row) for row in zip(*cells)]
         if not key:
-            table.rows += table.rows[:4]        # the same row twice
+            table.rows += table.rows[:4]  # the same row twice
         rng.shuffle(table.rows)
         tables.append(table)
     bag = tables[-1]
@@ -112,18 +123,23 @@ def note_values(tables):
             column.values = [row[i][1] for row in table.rows]
 
 
-def declared_types(db, schema, relation):
-    """Column -> declared type, hidden columns left out."""
-    found = db.execute(f"SELECT name, type FROM {schema}.pragma_table_xinfo('{relation}', '{schema}')"
-                       " WHERE hidden <> 1").fetchall()
-    return dict(found)
+def learn(db, schema, relation, table):
+    """Column -> declared type, hidden columns left out; notes the columns' classes."""
+    classes = dict(
+        db.execute("SELECT name, class FROM tskdb_columns WHERE server = ? AND table_name = ?",
+                   (schema, relation)))
+    for column in table.columns:
+        column.klass = classes[column.name]
+    return dict(
+        db.execute(f"SELECT name, type FROM {schema}.pragma_table_xinfo('{relation}', '{schema}')"
+                   " WHERE hidden <> 1"))
 
 
 def fill_twin(db, relation, table, rows):
-    """ROWS instead of those that are there. An integer key is the rowid, as it is of the virtual table."""
+    """ROWS instead of those there. An integer key is the rowid, as it is of the virtual table."""
     names = ", ".join(f'"{c.name}"' for c in table.columns)
     marks = ", ".join("?" * len(table.columns))
-    at = [c.name for c in table.columns].index("id") if table.key == ("id",) else None
+    at = [c.name for c in table.columns].index("id") if table.key == ("id", ) else None
     db.execute(f"DELETE FROM {relation}")
     for number, row in enumerate(rows):
         values = [value for _, value in row]
@@ -141,10 +157,17 @@ def make_twin(db, server, tables, types):
 
 
 # What a class's affinity comes to; for the generator's own tests, where no server is.
-AFFINITY_OF_KIND = {"double": "REAL", "real": "REAL", "decimal": "NUMERIC", "wide": "NUMERIC",
-                    "unbounded": "NUMERIC", "bytes": "BLOB", "padded bytes": "BLOB"}
+AFFINITY_OF_KIND = {
+    "double": "REAL", "real": "REAL", "decimal": "NUMERIC", "wide": "NUMERIC",
+    "unbounded": "NUMERIC", "bytes": "BLOB", "padded bytes": "BLOB"
+}
 
 
 def presumed_types(tables):
-    return {t.name: {c.name: AFFINITY_OF_KIND.get(c.kind.name, "INTEGER" if c.kind.numeric else "TEXT")
-                     for c in t.columns} for t in tables}
+    return {
+        t.name: {
+            c.name: AFFINITY_OF_KIND.get(c.kind.name, "INTEGER" if c.kind.numeric else "TEXT")
+            for c in t.columns
+        }
+        for t in tables
+    }

@@ -6,17 +6,23 @@ the native twin and once for each way through tskdb: only the names of the relat
 
 Every tree can say what is simpler(): copies of itself with one thing less, for shrink.py.
 """
+
 import copy
 import math
+import re
+
+from plans import PLAIN, dice
 
 
 class Style:
     """How a statement is printed.  RELATIONS: a function of server and table that gives the name
-    of the relation; BOUND: constants are parameters, collected in `constants`."""
+    of the relation; BOUND: constants ("some" of them, or all) are parameters, collected in
+    `constants`; PLAN: of plans.py."""
 
-    def __init__(self, relations, bound=False):
+    def __init__(self, relations, bound=False, plan=PLAIN):
         self.relations = relations
         self.bound = bound
+        self.plan = plan
         self.constants = []
 
 
@@ -42,7 +48,7 @@ class Constant:
         self.values = values
 
     def text(self, style):
-        if not style.bound:
+        if not style.bound or (style.bound == "some" and dice(repr(self.values)) % 2):
             return literal(self.values[0])
         style.constants.append(self)
         return "?"
@@ -63,12 +69,13 @@ class Constant:
 
 class Field:
     """A column of a source, by the source's alias. COLUMN is what its values are like, None for
-    a computed one."""
+    a computed one. KEY: it is a part of the table's key."""
 
-    def __init__(self, alias, name, column=None):
+    def __init__(self, alias, name, column=None, key=False):
         self.alias = alias
         self.name = name
         self.column = column
+        self.key = key
 
     def text(self, style):
         return f'{self.alias}."{self.name}"'
@@ -89,7 +96,7 @@ class Node:
         self._parts = list(parts)
         self.condition = condition
         self.is_list = is_list
-        self.value = value          # a value that may be replaced by its first part
+        self.value = value  # a value that may be replaced by its first part
 
     def text(self, style):
         if self.is_list:
@@ -98,7 +105,8 @@ class Node:
         out = [pieces[0]]
         for part, piece in zip(self._parts, pieces[1:]):
             out += [part.text(style), piece]
-        return "".join(out)
+        text = "".join(out)
+        return style.plan.condition(text) if self.condition else text
 
     def parts(self):
         return self._parts
@@ -131,24 +139,42 @@ def twin(server, table):
 
 
 class Source:
-    """A table of the server of that name under ALIAS. LOCAL: printed from the twin in every style."""
+    """A table of the server of that name under ALIAS. LOCAL: always printed from the twin."""
 
-    def __init__(self, server, table, alias, local=False):
+    def __init__(self, server, table, alias, local=False, has_rowid=False):
         self.server = server
         self.table = table
         self.alias = alias
         self.local = local
+        self.has_rowid = has_rowid  # its key is the rowid
 
     def text(self, style):
         relation = (twin if self.local else style.relations)(self.server, self.table)
-        return f"{relation} AS {self.alias}"
+        return f"{style.plan.source(relation, self.has_rowid)} AS {self.alias}"
 
     def parts(self):
         return []
 
     def simpler(self):
         if not self.local:
-            yield Source(self.server, self.table, self.alias, local=True)
+            yield Source(self.server, self.table, self.alias, True, self.has_rowid)
+
+
+class Named:
+    """A common table expression by its name."""
+
+    def __init__(self, name, alias):
+        self.name = name
+        self.alias = alias
+
+    def text(self, style):
+        return f"{self.name} AS {self.alias}"
+
+    def parts(self):
+        return []
+
+    def simpler(self):
+        return iter(())
 
 
 class Derived:
@@ -171,16 +197,18 @@ class Derived:
 
 
 class Order:
+
     def __init__(self, expression, descending=False, nulls="", collation="", position=None):
         self.expression = expression
         self.descending = descending
         self.nulls = nulls
         self.collation = collation
-        self.position = position    # of the same expression in the output, None: not there
+        self.position = position  # of the same expression in the output, None: not there
 
     def text(self, style):
-        return (self.expression.text(style) + (f" COLLATE {self.collation}" if self.collation else "")
-                + (" DESC" if self.descending else "") + (f" {self.nulls}" if self.nulls else ""))
+        return (self.expression.text(style) +
+                (f" COLLATE {self.collation}" if self.collation else "") +
+                (" DESC" if self.descending else "") + (f" {self.nulls}" if self.nulls else ""))
 
 
 class Select:
@@ -190,7 +218,7 @@ class Select:
     def __init__(self, columns, sources):
         self.columns = columns
         self.names = [f"c{i}" for i in range(len(columns))]
-        self.sources = sources      # [(words, source, condition)], the first has no words
+        self.sources = sources  # [(words, source, condition)], the first has no words
         self.where = None
         self.group = []
         self.having = None
@@ -203,13 +231,7 @@ class Select:
     def text(self, style, limited=True):
         out = ["SELECT DISTINCT " if self.distinct else "SELECT "]
         out.append(", ".join(f"{c.text(style)} AS {n}" for c, n in zip(self.columns, self.names)))
-        for i, (words, source, condition) in enumerate(self.sources):
-            out.append(f" {words} " if i else " FROM ")
-            out.append(source.text(style))
-            if condition:
-                out.append(" ON " + condition.text(style))
-        if self.where:
-            out.append(" WHERE " + self.where.text(style))
+        out += self._joined(style)
         if self.group:
             out.append(" GROUP BY " + ", ".join(g.text(style) for g in self.group))
             if self.having:
@@ -221,6 +243,20 @@ class Select:
             if self.offset is not None:
                 out.append(" OFFSET " + self.offset.text(style))
         return "".join(out)
+
+    def _joined(self, style):
+        """FROM and WHERE, in pieces."""
+        joined = [(words, source.text(style), condition.text(style) if condition else "")
+                  for words, source, condition in self.sources]
+        where = [self.where.text(style)] if self.where else []
+        order = style.plan.turned(joined)
+        if order:
+            where = [condition for _, _, condition in joined if condition] + where
+            joined = [("CROSS JOIN", text, "") for _, text, _ in order]
+        out = []
+        for i, (words, text, condition) in enumerate(joined):
+            out += [f" {words} " if i else " FROM ", text, " ON " + condition if condition else ""]
+        return out + [" WHERE " + " AND ".join(where)] * bool(where)
 
     def parts(self):
         found = list(self.columns) + list(self.group)
@@ -267,12 +303,12 @@ class Select:
             if i and len(self.sources) > 1:
                 yield self.changed(sources=self.sources[:i] + self.sources[i + 1:])
             for less in source.simpler():
-                yield self.changed(sources=self.sources[:i] + [(words, less, condition)]
-                                   + self.sources[i + 1:])
+                yield self.changed(sources=self.sources[:i] + [(words, less, condition)] +
+                                   self.sources[i + 1:])
             if condition:
                 for less in condition.simpler():
-                    yield self.changed(sources=self.sources[:i] + [(words, source, less)]
-                                       + self.sources[i + 1:])
+                    yield self.changed(sources=self.sources[:i] + [(words, source, less)] +
+                                       self.sources[i + 1:])
 
     def _less_columns(self):
         if self.group or len(self.columns) < 2:
@@ -286,7 +322,8 @@ class Select:
                     o.position -= 1
             yield self.changed(columns=self.columns[:i] + self.columns[i + 1:],
                                names=self.names[:i] + self.names[i + 1:], order=order,
-                               approximate={a - (a > i) for a in self.approximate if a != i})
+                               approximate={a - (a > i)
+                                            for a in self.approximate if a != i})
 
 
 class Compound:
@@ -295,7 +332,7 @@ class Compound:
     def __init__(self, operators, selects):
         self.operators = operators
         self.selects = selects
-        self.order = []             # of Order with a position each
+        self.order = []  # of Order with a position each
         self.limit = None
         self.offset = None
         self.approximate = set()
@@ -327,11 +364,62 @@ class Compound:
                     made = copy.copy(self)
                     made.selects = self.selects[:i] + [less] + self.selects[i + 1:]
                     yield made
-        for fields in ({"limit": None, "offset": None}, {"order": []} if self.limit is None else {}):
+        for fields in ({"limit": None,
+                        "offset": None}, {"order": []} if self.limit is None else {}):
             made = copy.copy(self)
             made.__dict__.update(fields)
             if made.__dict__ != self.__dict__:
                 yield made
+
+
+class With:
+    """WITH name AS (…) SELECT …. TABLES: list of (head, what stands in the parentheses)."""
+
+    def __init__(self, tables, select):
+        self.tables = tables
+        self.select = select
+
+    def text(self, style, limited=True):
+        heads = ", ".join(f"{head} ({select.text(style)})" for head, select in self.tables)
+        return f"WITH {heads} {self.select.text(style, limited)}"
+
+    def __getattr__(self, name):
+        if name in ("columns", "order", "limit", "offset", "approximate"):
+            return getattr(self.select, name)
+        raise AttributeError(name)
+
+    def parts(self):
+        return [select for _, select in self.tables] + [self.select]
+
+    def simpler(self):
+        for less in self.select.simpler():
+            yield With(self.tables, less)
+        for i, (head, select) in enumerate(self.tables):
+            for less in select.simpler() if hasattr(select, "columns") else ():
+                if len(less.columns) == len(select.columns):
+                    yield With(self.tables[:i] + [(head, less)] + self.tables[i + 1:], self.select)
+
+
+class Written:
+    """A statement as it was written, with {table} for the relations of SERVER."""
+
+    order = []
+    limit = None
+    approximate = set()
+
+    def __init__(self, sql, server):
+        self.sql = sql
+        self.server = server
+
+    def text(self, style, limited=True):
+        tables = set(re.findall(r"{(\w+)}", self.sql))
+        return self.sql.format(**{t: style.relations(self.server, t) for t in tables})
+
+    def parts(self):
+        return []
+
+    def simpler(self):
+        return iter(())
 
 
 def walk(tree):

@@ -4,44 +4,50 @@
   run.py --server NAME [--seed N] [--count N] [--seconds N]
   run.py --server … --seed N --case N [--show]   one case again, with its plan
   run.py --native …                              the generator alone, without any server
-  run.py … --table                               which pushdown rows were exercised
+  run.py … --forever                             one seed after the other
+  run.py … --table                               which pushdown rows were used
 
 The environment (tests/environment) says where the module and the servers are.  Exits with 1 on a
-difference, with 77 if the server is not there.
+difference, and in a build with --enable-fault-injection also if a pushdown row was not used; with
+77 if the server is not there.
 """
+
 import argparse
 import os
-import random
 import sqlite3
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import dataset
 import host
-from comparison import LOCAL, NATIVE, PUSHED, Comparison, GaveUp, has_parameters
-from coverage import Coverage
+from comparison import NATIVE, PUSHED, Comparison, GaveUp, has_parameters
+from coverage import Coverage, Trace, aims, read_rows
+from found import FOUND
 from generator import Generator
-from query import twin
+from query import Written
 from servers import SERVERS
 from shrink import report, shrink
+from store import Store
 
 BOUND_SHARE = 0.4
-RUNS = 3                # of a prepared statement, each with values of its own
-PLAN_SHARE = 0.5        # of the statements have their plans counted
+RUNS = 3  # of a prepared statement, each with values of its own
+WAYS = 2  # that a statement is tried in beside the plain one
+CHASED = 10**6  # the first number of the statements for rows that are left
+CHASES = 60
+AIMED = 3  # one statement in so many is for a row of the pushdown table
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--server", choices=list(SERVERS), default="postgres")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000, help="cases")
     parser.add_argument("--seconds", type=float, default=60, help="stop after this time")
     parser.add_argument("--case", type=int, help="this case alone")
     parser.add_argument("--differences", type=int, default=5, help="stop after this many")
-    parser.add_argument("--native", action="store_true")
-    parser.add_argument("--show", action="store_true")
-    parser.add_argument("--table", action="store_true")
+    for switch in ("native", "show", "table", "forever"):
+        parser.add_argument(f"--{switch}", action="store_true")
     return parser.parse_args()
 
 
@@ -52,106 +58,158 @@ def connect(native):
     return db
 
 
-def attach(db, server, tables):
-    """Fills SERVER and attaches it with pushdown on and off, as <server>_on and <server>_off."""
-    host.attach(db, "setup", server.name, tables=[])
-    host.native(db, "setup", *server.make(tables))
-    db.execute("SELECT tskdb_detach('setup')").fetchone()
-    host.attach(db, f"{server.name}_on", server.name, **server.options)
-    host.attach(db, f"{server.name}_off", server.name, **server.options, pushdown=False)
-    return {t.name: dataset.declared_types(db, f"{server.name}_on", server.sql_name(t.name))
-            for t in tables}
+class Run:
+    """One seed."""
 
+    def __init__(self, options, seed):
+        self.options = options
+        self.seed = seed
+        self.trace = Trace()
+        self.db = connect(options.native)
+        self.store = Store(self.db, options.server, seed, options.native)
+        self.comparison = Comparison(self.db, self.store.ways(options.native))
+        rows = [] if options.native else read_rows(self.db, options.server)
+        classes = {c.klass for t in self.store.tables[options.server] for c in t.columns}
+        self.aims = [aim for aim in aims(rows) if aim.klass in classes]
+        self.coverage = Coverage(options.server, rows, classes)
 
-def relations(suffix):
-    return lambda server, table: f'{server}_{suffix}."{SERVERS[server].sql_name(table)}"'
+    def ways(self, generator):
+        """The plain way and some of the others."""
+        others = [way for way in self.comparison.ways if way not in (NATIVE, PUSHED)]
+        if self.options.case is not None:
+            return list(self.comparison.ways)[1:]
+        return [PUSHED] * (not self.options.native) + generator.rng.sample(others, WAYS)
 
+    def statement(self, generator, number):
+        if number >= CHASED:
+            return generator.aimed(self.aims[(number - CHASED) // CHASES])
+        if self.aims and number % AIMED == 0:
+            return generator.aimed(self.aims[number // AIMED % len(self.aims)])
+        return generator.statement()
 
-def prepare(db, options):
-    """The tables by server, and the comparison over them."""
-    tables = {}
-    db.execute("ATTACH ':memory:' AS twin")
-    for name, server in SERVERS.items():
-        if name != options.server and (options.native or host.SERVERS[name] not in os.environ):
-            continue
-        made = server.tables(random.Random(f"{options.seed}:{name}"))
-        types = dataset.presumed_types(made) if options.native else attach(db, server, made)
-        dataset.make_twin(db, server, made, types)
-        tables[name] = made
-    remote = {} if options.native else {PUSHED: relations("on"), LOCAL: relations("off")}
-    return tables, Comparison(db, {NATIVE: twin, **remote})
+    def case(self, number):
+        """One statement: as a literal one or as a prepared one. Its difference, or None."""
+        generator = Generator(self.store.tables, self.options.server, self.seed, number)
+        select = self.statement(generator, number)
+        bound = (generator.chance(BOUND_SHARE) and has_parameters(select)
+                 and generator.rng.choice(["all", "some"]))
+        ways = self.ways(generator)
+        n_all = self.store.whole_size(select)
+        self.coverage.queries += 1
+        for run in range(RUNS if bound else 1):
+            found = self.comparison.difference(select, bound, run, ways)
+            answer = self.comparison.expected
+            self.coverage.count_uses(self.trace.read(), answer, self.coverage.count(answer, n_all))
+            if found:
+                return found
+        if self.options.show:
+            self.show(select)
+        return None
 
+    def show(self, select):
+        for way in self.comparison.ways:
+            print(f"# {way}:", select.text(self.comparison.style(way)))
+            for line in self.comparison.plan(select, way):
+                print("#   ", line)
 
-def whole_size(select, tables):
-    """How many rows the statement's first table has."""
-    source = getattr(select, "sources", [(None, None, None)])[0][1]
-    for table in tables.get(getattr(source, "server", None), ()):
-        if table.name == source.table:
-            return len(table.rows)
-    return 10**9
-
-
-def run_case(number, options, tables, comparison, coverage):
-    """One statement: as a literal one or as a prepared one. Its difference, or None."""
-    generator = Generator(tables, options.server, options.seed, number)
-    select = generator.statement()
-    bound = generator.chance(BOUND_SHARE) and has_parameters(select)
-    coverage.queries += 1
-    for run in range(RUNS if bound else 1):
-        found = comparison.difference(select, bound, run)
-        coverage.count(comparison.expected, whole_size(select, tables))
-        if found:
-            return found
-    if not options.native and generator.chance(PLAN_SHARE):
-        coverage.count_plan(select, comparison.plan(select))
-    if options.show:
-        print("#", select.text(comparison.style(PUSHED if not options.native else NATIVE)))
-        for line in comparison.plan(select, list(comparison.ways)[-1]):
-            print("#   ", line)
-    return None
-
-
-def run_cases(options, tables, comparison, coverage):
-    end = time.monotonic() + options.seconds
-    numbers = range(options.count) if options.case is None else [options.case]
-    failed = 0
-    for number in numbers:
-        if time.monotonic() > end:
-            break
-        try:
-            found = run_case(number, options, tables, comparison, coverage)
-        except GaveUp:
-            coverage.gave_up += 1
-            continue
-        if not found:
-            continue
-        failed += 1
-        command = (f"tests/differential/run.py --server {options.server} --seed {options.seed}"
-                   f" --case {number}")
+    def report(self, number, found):
+        """Prints the difference, made small."""
+        options = self.options
         print(f"not ok - differential[{options.server}] case {number}")
-        for line in report(comparison, shrink(comparison, found), command):
+        command = (f"tests/differential/run.py --server {options.server} --seed {self.seed}"
+                   f" --case {number}")
+        smaller = shrink(self.comparison, found)
+        for line in report(self.comparison, smaller, command,
+                           None if options.native else self.store):
             print("#", line, flush=True)
-        if failed == options.differences:
-            break
-    return failed
+
+    def cases(self):
+        """All of them, until the time is up. How many differ."""
+        end = time.monotonic() + self.options.seconds
+        failed = 0
+        for number in (range(self.options.count)
+                       if self.options.case is None else [self.options.case]):
+            if time.monotonic() > end:
+                break
+            try:
+                found = self.case(number)
+            except GaveUp:
+                self.coverage.gave_up += 1
+                continue
+            if found:
+                failed += 1
+                self.report(number, found)
+                if failed == self.options.differences:
+                    break
+        return failed
+
+    def found_before(self):
+        """The statements of found.py. How many differ again."""
+        failed = 0
+        for number, sql in enumerate(FOUND if self.options.case is None else []):
+            select = Written(sql, self.options.server)
+            try:
+                found = self.comparison.difference(select)
+            except AssertionError:  # a column that the server has no type for
+                continue
+            if found:
+                failed += 1
+                self.report(f"found.py {number}", found)
+        return failed
+
+    def chase(self):
+        """More statements for the pushdown rows that no answer has told anything of."""
+        failed = 0
+        for number, aim in enumerate(self.aims):
+            first = CHASED + number * CHASES
+            for case in range(first, first + CHASES):
+                if not self.coverage.is_dead(aim):
+                    break
+                found = self.case(case)
+                if found:
+                    failed += 1
+                    self.report(case, found)
+                    break
+        return failed
+
+    def unused(self):
+        """Rows that no statement used; an ordinary build does not tell."""
+        if not self.trace.there or self.options.case is not None:
+            return []
+        return list(self.coverage.dead())
+
+    def whole(self):
+        """Whether all is well."""
+        failed = self.found_before() + self.cases()
+        if self.trace.there and self.options.case is None:
+            failed += self.chase()
+        for line in self.coverage.summary():
+            print("#", line)
+        for line in self.coverage.table() if self.options.table else ():
+            print("#  ", line)
+        name = f"[{self.options.server}, seed {self.seed}]"
+        dead = self.unused()
+        for line in dead:
+            print(f"not ok - the differential test uses pushdown {line}")
+        if not failed:
+            promise = ("the generator writes SQL"
+                       if self.options.native else "the answer is SQLite's")
+            print(f"ok - {promise}{name}")
+        if self.trace.there and not dead:
+            print(f"ok - no pushdown row is without a test{name}")
+        return not failed and not dead
 
 
 def main():
     options = arguments()
     if not options.native:
         host.require(options.server)
-    db = connect(options.native)
-    tables, comparison = prepare(db, options)
-    coverage = Coverage(tables)
-    failed = run_cases(options, tables, comparison, coverage)
-    for line in coverage.summary():
-        print("#", line)
-    for line in coverage.table() if options.table else ():
-        print("#  ", line)
-    if not failed:
-        promise = "the generator writes SQL" if options.native else "the answer is SQLite's"
-        print(f"ok - {promise}[{options.server}, seed {options.seed}]")
-    sys.exit(1 if failed else 0)
+    seed = options.seed
+    well = Run(options, seed).whole()
+    while options.forever and well:
+        seed += 1
+        well = Run(options, seed).whole()
+    sys.exit(0 if well else 1)
 
 
 main()

@@ -1,4 +1,5 @@
 """The servers that the differential test knows, one file each."""
+
 from servers.mysql import Mysql
 from servers.postgres import Postgres
 

@@ -1,4 +1,5 @@
 """mysql.py - MySQL and MariaDB in the differential test."""
+
 import math
 
 from servers.server import SqlServer, quoted
@@ -6,10 +7,9 @@ from traps import BY_NAME
 
 ZERO_DATES = ["0000-00-00", "2026-00-00", "2026-01-00"]
 OWN = {
-    "double": [("-0e0", 0.0)],
-    "date": [(quoted(t), t) for t in ZERO_DATES],
+    "double": [("-0e0", 0.0)], "date": [(quoted(t), t) for t in ZERO_DATES],
     "time": [(quoted(t), t) for t in ("100:00:00", "-01:00:00", "838:59:59")],
-    "timestamp": [(quoted(t + " 00:00:00"), t + " 00:00:00") for t in ZERO_DATES[:2]],
+    "timestamp": [(quoted(t + " 00:00:00"), t + " 00:00:00") for t in ZERO_DATES[:2]]
 }
 LABELS = ", ".join(quoted(label) for label in BY_NAME["enum"].values)
 
@@ -28,10 +28,12 @@ class Mysql(SqlServer):
         "year": "year", "bit": "bit(16)", "text": "text", "varchar": "varchar(300)",
         "bytewise": "varchar(300) COLLATE utf8mb4_bin",
         "folding": "varchar(300) COLLATE utf8mb4_unicode_520_ci",
-        "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)", "enum": f"enum({LABELS})",
+        "unpadded": "varchar(300) COLLATE utf8mb4_nopad_bin",
+        "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)",
+        "unpadded char": "char(8) COLLATE utf8mb4_nopad_bin", "enum": f"enum({LABELS})",
         "set": "set('a','b','c','A1')", "uuid": "uuid", "json": "json", "date": "date",
         "time": "time(6)", "timestamp": "datetime(6)", "timestamptz": "timestamp(6)",
-        "bytes": "varbinary(300)", "padded bytes": "binary(4)",
+        "bytes": "varbinary(300)", "padded bytes": "binary(4)"
     }
 
     def native(self, kind, value):
@@ -40,9 +42,15 @@ class Mysql(SqlServer):
             return None if infinite else f"b'{value:b}'" if kind.name == "bit" else str(value)
         if isinstance(value, bytes):
             return f"X'{value.hex()}'"
-        if kind.characters:     # whatever the settings of quotes and backslashes are
+        if kind.characters:  # whatever the settings of quotes and backslashes are
             return f"CONVERT(X'{value.encode().hex()}' USING utf8mb4)"
         return quoted(value)
+
+    def enlarge(self, tables):
+        return [
+            "UPDATE mysql.innodb_table_stats SET n_rows = 1000000, clustered_index_size = 20000"
+            " WHERE database_name = 'differential'", "FLUSH TABLES"
+        ]
 
     def own(self, kind):
         return OWN.get(kind.name, [])

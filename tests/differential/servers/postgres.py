@@ -1,21 +1,27 @@
 """postgres.py - PostgreSQL in the differential test."""
+
 import math
 
 from servers.server import SqlServer, quoted
 
 INFINITY = [("'infinity'", "infinity"), ("'-infinity'", "-infinity")]
+UNBOUNDED = ["0.1", "0.1000000000000000000001", "5.0", "5.000", "1.50", "0.5", "1" + "0" * 200,
+             "0." + "0" * 199 + "1"]
+OLD_DATES = ["0044-03-15 BC", "4000-01-01 BC", "10000-01-01", "294000-06-30"]
+OLD_STAMPS = ["0044-03-15 12:00:00 BC", "10000-01-01 00:00:00"]
 OWN = {
     "double": [("'-0'", 0.0), ("'NaN'", None)],
     "real": [("'NaN'", None)],
     "decimal": [("'NaN'", None)],
-    "unbounded": [(t, t) for t in ("0.1", "0.1000000000000000000001", "5.0", "5.000", "1.50", "0.5",
-                                   "1" + "0" * 200, "0." + "0" * 199 + "1")] +
+    "unbounded": [(t, t) for t in UNBOUNDED] +
                  [("'NaN'", None), ("'Infinity'", math.inf), ("'-Infinity'", -math.inf)],
     "jsonb": [("'1.50'", "1.50")],
-    "date": INFINITY + [(quoted(t), t) for t in ("0044-03-15 BC", "4000-01-01 BC", "10000-01-01",
-                                                 "294000-06-30")],
+    "array": [("'{1,2}'", "[1,2]"), ("'{}'", "[]"), ("'{NULL}'", "[null]")],
+    # Of the second, IS NULL is true on the server.
+    "composite": [("ROW(1, 'a')", '{"x":1,"y":"a"}'), ("ROW(NULL, NULL)", '{"x":null,"y":null}')],
+    "date": INFINITY + [(quoted(t), t) for t in OLD_DATES],
     "time": [("'24:00:00'", "24:00:00")],
-    "timestamp": INFINITY + [(quoted(t), t) for t in ("0044-03-15 12:00:00 BC", "10000-01-01 00:00:00")],
+    "timestamp": INFINITY + [(quoted(t), t) for t in OLD_STAMPS],
     "timestamptz": INFINITY[:1] + [("'2026-01-05 01:00:00+01'", "2026-01-05 00:00:00")],
 }
 
@@ -24,31 +30,41 @@ class Postgres(SqlServer):
     name = "postgres"
     types = {
         "bool": "boolean", "smallint": "smallint", "int": "integer", "bigint": "bigint",
-        "double": "double precision", "real": "real", "decimal": "numeric(12,2)",
+        "oid": "oid", "double": "double precision", "real": "real", "decimal": "numeric(12,2)",
         "wide": "numeric(38,20)", "unbounded": "numeric", "text": "text",
         "varchar": "character varying(300)", "bytewise": 'text COLLATE "C"',
         "folding": "text COLLATE differential.folding", "char": "character(8)",
         "enum": "differential.mood", "uuid": "uuid", "json": "json", "jsonb": "jsonb",
         "date": "date", "time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz",
         "bytes": "bytea", "interval": "interval", "inet": "inet",
+        "array": "integer[]", "composite": "differential.pair"
     }
-    setup = ["DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
-             "CREATE TYPE differential.mood AS ENUM ({enum})",
-             "CREATE COLLATION differential.folding"
-             " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"]
+    setup = [
+        "DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
+        "CREATE TYPE differential.mood AS ENUM ({enum})",
+        "CREATE TYPE differential.pair AS (x integer, y text)", "CREATE COLLATION differential.folding"
+        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+    ]
 
     def native(self, kind, value):
         if kind.name == "bool":
             return {0: "false", 1: "true"}.get(value)
         if kind.numeric:
-            return "'Infinity'" if value == math.inf else "'-Infinity'" if value == -math.inf else str(value)
+            infinite = {math.inf: "'Infinity'", -math.inf: "'-Infinity'"}
+            return infinite.get(value, str(value))
         if isinstance(value, bytes):
             return f"'\\x{value.hex()}'::bytea"
         if kind.name == "timestamptz":
             return f"'{value}+00'"
-        if kind.characters:     # whatever the settings of quotes and backslashes are
+        if kind.characters:  # whatever the settings of quotes and backslashes are
             return None if "\0" in value else f"convert_from('\\x{value.encode().hex()}', 'UTF8')"
         return quoted(value)
+
+    def enlarge(self, tables):
+        return [
+            "UPDATE pg_catalog.pg_class SET reltuples = 1000000, relpages = 20000"
+            " WHERE relnamespace = 'differential'::regnamespace AND relkind = 'r'"
+        ]
 
     def own(self, kind):
         return OWN.get(kind.name, [])

@@ -4,6 +4,7 @@ A server is one file beside this one with one class, and its name in __init__.py
 ../../host.py, for the variable that names it).  It says which kinds of traps.py it has, adds the
 values that only it can hold, and makes and fills the relations of dataset.py.
 """
+
 import dataset
 from traps import BY_NAME
 
@@ -11,6 +12,7 @@ from traps import BY_NAME
 class Server:
     """NAME: as in host.SERVERS.  OPTIONS: of tskdb_attach().  TYPES: kind -> how the server calls
     the type; a kind that is absent is one that the server has not."""
+
     name = ""
     options = {}
     types = {}
@@ -45,9 +47,15 @@ class Server:
         """Native statements after which TABLE, which is no view, has these rows alone."""
         raise NotImplementedError
 
+    def enlarge(self, tables):
+        """Native statements after which the server's statistics say that the tables are large, so
+        that SQLite chooses other plans; none where they cannot be made to."""
+        return []
+
 
 class SqlServer(Server):
     """A server that is made and filled by SQL."""
+
     options = {"schemas": ["differential"]}
     quote = '"'
     insert = "INSERT INTO {table} VALUES {rows}"
@@ -63,7 +71,9 @@ class SqlServer(Server):
         made = [text.replace("{enum}", labels) for text in self.setup]
         for table in tables:
             made += [self._view(table)] if table.view_of else self._table(table)
-        return made + [self.analyze.format(table=self.sql_name(t.name)) for t in tables if not t.view_of]
+        return made + [
+            self.analyze.format(table=self.sql_name(t.name)) for t in tables if not t.view_of
+        ]
 
     def refill(self, table, rows):
         name = self.sql_name(table.name)
@@ -82,14 +92,19 @@ class SqlServer(Server):
     def _table(self, table):
         name = self.sql_name(table.name)
         # "NULL" said: the first TIMESTAMP of a MariaDB table would get defaults of its own.
-        parts = [f"{self._quoted(c.name)} {self.types[c.kind.name]} {'NULL' if c.nullable else 'NOT NULL'}"
-                 for c in table.columns]
+        nullable = {True: "NULL", False: "NOT NULL"}
+        parts = [
+            f"{self._quoted(c.name)} {self.types[c.kind.name]} {nullable[c.nullable]}"
+            for c in table.columns
+        ]
         if table.key:
             parts.append(f"PRIMARY KEY ({', '.join(table.key)})")
         names = [c.name for c in table.columns]
         return ([f"CREATE TABLE {name} ({', '.join(parts)})"] + self.refill(table, table.rows)[1:] +
-                [f"CREATE INDEX {column}_index ON {name} ({column})"
-                 for column in table.indexes if column in names])
+                [
+                    f"CREATE INDEX {column}_index ON {name} ({column})"
+                    for column in table.indexes if column in names
+                ])
 
 
 def quoted(text):

@@ -1,0 +1,80 @@
+"""plans.py - other ways to write the same statement, which force the plans that SQLite may choose.
+
+Each way prints a SELECT so that it means the same: terms hidden from the virtual table, terms
+weighed, inner joins in another order, tables as subqueries that SQLite flattens or materialises.
+What is done to a part depends on its text alone, so that it stays when the statement is shrunk.
+"""
+
+import itertools
+import zlib
+
+
+def dice(text):
+    return zlib.crc32(text.encode("utf-8", "surrogateescape"))
+
+
+class Plan:
+    """As it is written."""
+
+    def condition(self, text):
+        return text
+
+    def source(self, relation, has_rowid):
+        return relation
+
+    def turned(self, joined):
+        """Another order for the joined tables (words, text, condition), if there is one."""
+        return None
+
+
+class Hidden(Plan):
+    """A term under a unary plus is not offered to a table: SQLite alone knows it."""
+
+    def condition(self, text):
+        return f"+({text})" if dice(text) % 3 == 0 else text
+
+
+class Weighed(Plan):
+    """Guesses of SQLite's that are wrong."""
+
+    def condition(self, text):
+        return [f"likely({text})", f"unlikely({text})", f"likelihood({text}, 0.001)",
+                text][dice(text) % 4]
+
+
+class Turned(Plan):
+    """CROSS JOIN fixes the order of the loops."""
+
+    def turned(self, joined):
+        if len(joined) < 2 or any(words not in ("", "JOIN", "CROSS JOIN", ",")
+                                  for words, _, _ in joined):
+            return None
+        orders = list(itertools.permutations(joined))[1:]
+        return orders[dice(joined[0][1] + joined[-1][1]) % len(orders)]
+
+
+def whole(relation, has_rowid):
+    return f"SELECT {'rowid, ' if has_rowid else ''}* FROM {relation}"
+
+
+class Flattened(Plan):
+    """A view's or subquery's columns become the table's."""
+
+    def source(self, relation, has_rowid):
+        return f"({whole(relation, has_rowid)})"
+
+
+class Materialized(Plan):
+    """The table is read as a whole first, or as a coroutine."""
+
+    def source(self, relation, has_rowid):
+        if dice(relation) % 2:
+            return f"({whole(relation, has_rowid)} LIMIT -1)"
+        return f"(WITH m AS MATERIALIZED ({whole(relation, has_rowid)}) SELECT * FROM m)"
+
+
+PLAIN = Plan()
+FORCED = {
+    "terms hidden": Hidden(), "terms weighed": Weighed(), "joins turned": Turned(),
+    "tables as subqueries": Flattened(), "tables materialised": Materialized()
+}
