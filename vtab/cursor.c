@@ -21,9 +21,10 @@
 **      the batch (max(), a sorter).
 **
 ** On SQLite before 3.41 the cursor of a correlated subquery is closed and opened
-** for each outer row.  What it knows is parked with its table then, and
-** taken up again by the next cursor of the same execution of the same
-** statement, with the same plan, unless a statement was compiled meanwhile.
+** for each outer row, and one cursor may serve all arms of an OR in turn.  What
+** it knows is parked with its table then, and taken up again by the next scan of
+** the same execution of the same statement, with the same plan and constants,
+** unless a statement was compiled meanwhile.
 */
 #include "vtab/cursor.h"
 
@@ -113,10 +114,10 @@ static void free_parked(parked_probes *p) {
   *p = (parked_probes){0};
 }
 
-/* Leaves what the cursor knows to the next one of the same execution, if there can be one. */
+/* Leaves what the cursor knows to the next scan of the same execution with the same constants. */
 static void park(cursor *c) {
   table *t = c->table;
-  if (!c->keyed || !keyed_probes(c->keyed) || sqlite_version() >= KEEPS_CURSORS) return;
+  if (!c->keyed || !keyed_probes(c->keyed)) return;
   execution now = execution_current(t->db);
   if (!now.statement) return;
   parked_probes *place = &t->parked[0];
@@ -132,8 +133,12 @@ static bool is_current(const parked_probes *p, const table *t, execution now) {
   return p->at == t->directory->compilations && execution_same(p->in, now);
 }
 
+static bool is_for(const keyed *k, const cursor *c, const value *arguments, int n) {
+  return strcmp(keyed_plan(k), c->plan_text) == 0 && keyed_fits(k, arguments, n);
+}
+
 /* Takes up what was parked for this plan, and frees what nobody can take up any more. */
-static void take_parked(cursor *c) {
+static void take_parked(cursor *c, const value *arguments, int n) {
   table *t = c->table;
   execution now = {0};
   for (int i = 0; i < TABLE_PARKED; i++) {
@@ -142,7 +147,7 @@ static void take_parked(cursor *c) {
     if (!now.statement) now = execution_current(t->db);
     if (!is_current(p, t, now)) {
       free_parked(p);
-    } else if (!c->keyed && strcmp(keyed_plan(p->keyed), c->plan_text) == 0) {
+    } else if (!c->keyed && is_for(p->keyed, c, arguments, n)) {
       c->keyed = p->keyed;
       p->keyed = NULL;
     }
@@ -168,7 +173,7 @@ void cursor_close(cursor *c) {
   cursor_end_scan(c, NULL);
   *c->link = c->next;
   if (c->next) c->next->link = c->link;
-  park(c);
+  if (sqlite_version() < KEEPS_CURSORS) park(c);
   keyed_free(c->keyed);
   c->keyed = NULL;
   if (c->batch.heap_size > SPARE_BYTES || c->batch.row_limit > SPARE_ROWS) batch_free(&c->batch);
@@ -357,10 +362,14 @@ static bool probe(cursor *c, const value *arguments, int n, tskdb_error *e) {
 }
 
 /* An ordered scan is no probe: what is remembered has no order. */
-static void prepare_probing(cursor *c) {
+static void prepare_probing(cursor *c, const value *arguments, int n) {
   const server_options *o = &c->table->server->options;
+  if (c->keyed && keyed_fits(c->keyed, arguments, n)) return;
   if (c->plan.n_order || !(o->batch_keys || o->fetch_whole)) return;
-  take_parked(c);
+  park(c);
+  keyed_free(c->keyed);
+  c->keyed = NULL;
+  take_parked(c, arguments, n);
   if (!c->keyed) c->keyed = keyed_new(c->table, &c->plan, c->plan_text, c->position);
 }
 
@@ -373,7 +382,7 @@ int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **ar
     error_memory(&e);
     return cursor_fail(c, &e);
   }
-  if (!c->keyed) prepare_probing(c);
+  prepare_probing(c, arguments, argc);
   bool ok = c->keyed ? probe(c, arguments, argc, &e) : ask_server(c, arguments, argc, &e);
   if (!ok) return cursor_fail(c, &e);
   settle(c);

@@ -183,6 +183,15 @@ static bool same_argument(const value *a, const value *b) {
   }
 }
 
+bool keyed_fits(const keyed *k, const value *arguments, int n_arguments) {
+  for (int i = 0; k->probes && i < k->plan.n_terms; i++) {
+    const plan_term *t = &k->plan.terms[i];
+    if (!t->constant || t->argument == PLAN_LOCAL || t->argument >= n_arguments) continue;
+    if (!same_argument(&k->last[t->argument], &arguments[t->argument])) return false;
+  }
+  return true;
+}
+
 static bool is_key_argument(const keyed *k, int argument) {
   for (int i = 0; i < k->shape.n_key; i++) {
     if (k->plan.terms[k->key_term[i]].argument == argument) return true;

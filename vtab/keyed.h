@@ -37,6 +37,9 @@ keyed *keyed_new(table *t, const plan *p, const char *plan_text, const int *posi
 void keyed_free(keyed *k);                  /* NULL is a no-op */
 const char *keyed_plan(const keyed *k);     /* the plan's text */
 int64_t keyed_probes(const keyed *k);       /* so far */
+/* Whether it was made for these constants.  The arms of an OR have one plan text
+** and different constants, which SQLite does not check again. */
+bool keyed_fits(const keyed *k, const value *arguments, int n_arguments);
 
 typedef enum keyed_answer {
   KEYED_STORED,                /* the rows are in the store, from *FIRST on (page NULL: none) */
