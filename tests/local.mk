@@ -19,6 +19,7 @@ C_SUITES = \
 if DRIVER_POSTGRES
 C_SUITES += \
 	%reldir%/vtab/postgres_pushdown_test \
+	%reldir%/vtab/postgres_test \
 	%reldir%/vtab/postgres_types_test
 endif
 if DRIVER_MYSQL
@@ -47,6 +48,7 @@ SCRIPT_SUITES = \
 # What the suites of the drivers share.
 libfixture_la_SOURCES = \
 	%reldir%/vtab/driver_fixture.c %reldir%/vtab/driver_fixture.h \
+	%reldir%/vtab/pretender.c %reldir%/vtab/pretender.h \
 	%reldir%/vtab/pushdown_comparison.c %reldir%/vtab/pushdown_comparison.h
 
 if HAVE_CHECK

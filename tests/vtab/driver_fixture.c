@@ -212,7 +212,8 @@ const char *rows_of(connection *c, const char *native) {
   tskdb_error e = {0};
   asked a;
   catalog *k = catalog_new();
-  if (tested->describe(c, &(native_text){&native, 1}, &plain, &patient, k, &e)) catalog_finish(k, &e);
+  if (tested->describe(c, &(native_text){&native, 1}, &plain, &patient, k, &e))
+    catalog_finish(k, &e);
   assert_no_error(&e, native);
   ask(&a, &k->relations[0]);
   compile(&a, c);

@@ -8,19 +8,16 @@
 #include "config.h"
 #endif
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/vtab/driver_fixture.h"
+#include "tests/vtab/pretender.h"
 
 extern driver_entry tskdb_driver_mysql;
 
@@ -184,47 +181,6 @@ END_TEST
 
 /* ---- hostile servers --------------------------------------------------------------- */
 
-/* A server that plays PACKETS, one after each thing that the client says. */
-typedef struct pretender {
-  int listener, port;
-  const struct { const char *bytes; size_t length; } *packets;
-  int n;
-  char heard[8192];
-  size_t heard_length;
-} pretender;
-
-static void *pretend(void *context) {
-  pretender *p = context;
-  int fd = accept(p->listener, NULL, NULL);
-  for (int i = 0; i < p->n; i++) {
-    if (write(fd, p->packets[i].bytes, p->packets[i].length) < 0) break;
-    if (p->heard_length < sizeof p->heard) {
-      ssize_t n = read(fd, p->heard + p->heard_length, sizeof p->heard - p->heard_length);
-      if (n <= 0) break;
-      p->heard_length += (size_t)n;
-    }
-  }
-  struct pollfd more = {.fd = fd, .events = POLLIN};
-  while (poll(&more, 1, 1000) > 0) {
-    ssize_t n = p->heard_length < sizeof p->heard
-                  ? read(fd, p->heard + p->heard_length, sizeof p->heard - p->heard_length) : 0;
-    if (n <= 0) break;
-    p->heard_length += (size_t)n;
-  }
-  close(fd);
-  return NULL;
-}
-
-static void pretender_start(pretender *p, pthread_t *thread) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof a;
-  p->listener = socket(AF_INET, SOCK_STREAM, 0);
-  ck_assert(bind(p->listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(p->listener, 1) == 0);
-  getsockname(p->listener, (struct sockaddr *)&a, &length);
-  p->port = ntohs(a.sin_port);
-  pthread_create(thread, NULL, pretend, p);
-}
-
 /* Protocol 10, no TLS, mysql_native_password; capabilities claim LOCAL FILES. */
 #define GREETING \
   "\x4e\0\0\0\x0a" \
@@ -240,58 +196,75 @@ static void pretender_start(pretender *p, pthread_t *thread) {
   "123456789012\0" \
   "mysql_native_password\0"
 
+/* What comes of connecting to a server that says LINES, with MODE of TLS. */
+static tskdb_error connect_pretender(pretender *p, const pretender_line *lines, int n,
+                                     const char *mode) {
+  char url[500];
+  tskdb_error e = {0};
+  *p = (pretender){.lines = lines, .n_lines = n};
+  pretender_start(p);
+  snprintf(url, sizeof url, "mysql://u:s3cr3t@127.0.0.1:%d/x?sslmode=%s", p->port, mode);
+  endpoint at = {.url = url, .connect_timeout_ms = 2000};
+  ck_assert_ptr_null(tested->open(&at, &patient, &e));
+  pretender_join(p);
+  ck_assert(error_is_set(&e));
+  return e;
+}
+
 /* OK to the login, then to the first statement a request for a file. */
 START_TEST(server_cannot_ask_for_a_local_file) {
-  static const struct { const char *bytes; size_t length; } packets[] = {
+  static const pretender_line lines[] = {
     {GREETING, sizeof GREETING - 1},
     {"\x07\0\0\x02\0\0\0\x02\0\0\0", 11},
     {"\x0c\0\0\x01\xfb/etc/passwd", 16},
     {"\x07\0\0\x03\0\0\0\x02\0\0\0", 11},
   };
-  pretender p = {.packets = (void *)packets, .n = 4};
-  pthread_t thread;
-  char url[100];
-  tskdb_error e = {0};
-  pretender_start(&p, &thread);
-  snprintf(url, sizeof url, "mysql://u:p@127.0.0.1:%d/x?sslmode=disable", p.port);
-  endpoint at = {.url = url, .connect_timeout_ms = 2000};
-  ck_assert_ptr_null(tested->open(&at, &patient, &e));
-  pthread_join(thread, NULL);
-  close(p.listener);
-  ck_assert(memmem(p.heard, p.heard_length, "root:", 5) == NULL);
-  ck_assert(error_is_set(&e));
+  pretender p;
+  connect_pretender(&p, lines, 4, "disable");
+  ck_assert(!pretender_heard(&p, "root:"));
 }
 END_TEST
 
 /* An authentication switch to a plugin that sends the password as it is. */
 START_TEST(server_cannot_ask_for_the_clear_password) {
-  static const struct { const char *bytes; size_t length; } packets[] = {
+  static const pretender_line lines[] = {
     {GREETING, sizeof GREETING - 1},
     {"\x16\0\0\x02\xfe" "mysql_clear_password\0", 26},
   };
-  pretender p = {.packets = (void *)packets, .n = 2};
-  pthread_t thread;
-  char url[100];
-  tskdb_error e = {0};
-  pretender_start(&p, &thread);
-  snprintf(url, sizeof url, "mysql://u:s3cr3t@127.0.0.1:%d/x?sslmode=disable", p.port);
-  endpoint at = {.url = url, .connect_timeout_ms = 2000};
-  ck_assert_ptr_null(tested->open(&at, &patient, &e));
-  pthread_join(thread, NULL);
-  close(p.listener);
-  ck_assert(memmem(p.heard, p.heard_length, "s3cr3t", 6) == NULL);
+  pretender p;
+  tskdb_error e = connect_pretender(&p, lines, 2, "disable");
+  ck_assert(!pretender_heard(&p, "s3cr3t"));
   ck_assert_msg(e.klass == ERROR_AUTH, "%s %s", error_class_name(e.klass), e.text);
 }
 END_TEST
 
+/* verify-full says nothing before it has seen the certificate; the other modes
+** learn that there is no TLS after the login, from MariaDB's library. */
+START_TEST(server_without_tls_is_refused_when_tls_is_asked_for) {
+  static const pretender_line lines[] = {
+    {GREETING, sizeof GREETING - 1},
+    {"\x07\0\0\x02\0\0\0\x02\0\0\0", 11},
+  };
+  static const char *const modes[] = {"verify-ca&ssl-ca=", "verify-full&ssl-ca=", "require"};
+  if (!getenv("TSKDB_TEST_CA")) return;
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    pretender p;
+    char mode[300];
+    bool full = strncmp(modes[i], "verify-full", 11) == 0, bare = !strchr(modes[i], '=');
+    snprintf(mode, sizeof mode, "%s%s", modes[i], bare ? "" : getenv("TSKDB_TEST_CA"));
+    tskdb_error e = connect_pretender(&p, lines, 2, mode);
+    ck_assert_msg(e.klass == ERROR_TLS, "%s: %s %s", mode, error_class_name(e.klass), e.text);
+    ck_assert_msg(!full || p.heard_length == 0, "%s: a login was sent without TLS", mode);
+    ck_assert(!pretender_heard(&p, "s3cr3t"));
+  }
+}
+END_TEST
+
 START_TEST(silent_server_ends_in_bounded_time) {
-  int listener = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof a;
+  int listener;
   char url[100];
-  ck_assert(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 1) == 0);
-  getsockname(listener, (struct sockaddr *)&a, &length);
-  snprintf(url, sizeof url, "mysql://u:p@127.0.0.1:%d/x?connect_timeout=0.5", ntohs(a.sin_port));
+  snprintf(url, sizeof url, "mysql://u:p@127.0.0.1:%d/x?connect_timeout=0.5",
+           silent_port(&listener));
   expect_refusal(url, ERROR_TIMEOUT, "no answer");
   close(listener);
 }
@@ -798,6 +771,7 @@ static Suite *suite(void) {
   tcase_add_test(t, sigpipe_disposition_stays_as_it_was);
   tcase_add_test(t, server_cannot_ask_for_a_local_file);
   tcase_add_test(t, server_cannot_ask_for_the_clear_password);
+  tcase_add_test(t, server_without_tls_is_refused_when_tls_is_asked_for);
   tcase_add_test(t, silent_server_ends_in_bounded_time);
   t = group(s, "session", true);
   tcase_add_test(t, session_is_pinned_and_pinned_again_after_reset);

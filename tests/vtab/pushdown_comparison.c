@@ -61,7 +61,9 @@ value comparison_result(sqlite3_stmt *s, int i) {
     case SQLITE_TEXT:
       v = (value){.storage = STORAGE_TEXT, .bytes = (const char *)sqlite3_column_text(s, i)};
       break;
-    case SQLITE_BLOB: v = (value){.storage = STORAGE_BLOB, .bytes = sqlite3_column_blob(s, i)}; break;
+    case SQLITE_BLOB:
+      v = (value){.storage = STORAGE_BLOB, .bytes = sqlite3_column_blob(s, i)};
+      break;
     default: return v;
   }
   v.length = (size_t)sqlite3_column_bytes(s, i);

@@ -1,5 +1,5 @@
 /*
-** catalog.c - PostgreSQL's system catalogs to a catalog: four requests in one
+** catalog.c - PostgreSQL's system catalogs to a catalog: five requests in one
 ** round trip, however many tables there are.
 **
 ** All requests list relations by the same condition and come sorted by the
@@ -22,25 +22,29 @@ static const char relations_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples,"
     " c.relpages::pg_catalog.float8 * pg_catalog.current_setting('block_size')::pg_catalog.float8,"
     " pg_catalog.pg_table_is_visible(c.oid),"
-    " pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+    " pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+    " AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
     RELATIONS " ORDER BY c.oid";
 
 /* Domains are followed to their base type, whose modifier is the nearest that is given. */
 static const char columns_sql[] =
     "WITH RECURSIVE d(oid, base, typmod) AS ("
     " SELECT oid, typbasetype, typtypmod FROM pg_catalog.pg_type WHERE typtype = 'd'"
-    " UNION ALL SELECT d.oid, t.typbasetype, CASE WHEN d.typmod = -1 THEN t.typtypmod ELSE d.typmod END"
+    " UNION ALL SELECT d.oid, t.typbasetype,"
+    " CASE WHEN d.typmod = -1 THEN t.typtypmod ELSE d.typmod END"
     " FROM d JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd')"
     ", listed AS (SELECT c.oid, n.nspname, c.relname, c.relkind" RELATIONS ")"
     " SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.oid,"
     " CASE WHEN d.oid IS NULL THEN a.atttypmod ELSE d.typmod END, b.typtype, b.typcategory,"
     " a.attnotnull, a.attgenerated <> '', a.atthasdef OR a.attidentity <> '', k.collname,"
     " coalesce(k.collisdeterministic, false),"
-    " coalesce(CASE WHEN k.collprovider = 'd' THEN (SELECT datlocprovider = 'c' AND datcollate IN ('C','POSIX')"
+    " coalesce(CASE WHEN k.collprovider = 'd'"
+    " THEN (SELECT datlocprovider = 'c' AND datcollate IN ('C','POSIX')"
     " FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
     " ELSE k.collname IN ('C','POSIX','ucs_basic') END, false),"
     " s.null_frac, s.n_distinct, a.attnum"
-    " FROM listed l JOIN pg_catalog.pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " FROM listed l JOIN pg_catalog.pg_attribute a"
+    " ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
     " LEFT JOIN d ON d.oid = t.oid AND NOT EXISTS"
     " (SELECT FROM pg_catalog.pg_type x WHERE x.oid = d.base AND x.typtype = 'd')"
@@ -51,7 +55,8 @@ static const char columns_sql[] =
     " ORDER BY a.attrelid, a.attnum";
 
 static const char indexes_sql[] =
-    "SELECT i.indrelid, x.relname, i.indkey::pg_catalog.text, i.indnkeyatts, i.indisunique, i.indisprimary,"
+    "SELECT i.indrelid, x.relname, i.indkey::pg_catalog.text, i.indnkeyatts,"
+    " i.indisunique, i.indisprimary,"
     " i.indpred IS NOT NULL OR i.indexprs IS NOT NULL OR NOT i.indisvalid"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
     " WHERE i.indrelid IN (SELECT c.oid" RELATIONS ") ORDER BY i.indrelid, x.relname";
@@ -65,6 +70,10 @@ static const char foreign_keys_sql[] =
     " JOIN pg_catalog.pg_attribute fa ON fa.attrelid = f.confrelid AND fa.attnum = u.fk"
     " WHERE f.contype = 'f' AND f.conrelid IN (SELECT c.oid" RELATIONS ")"
     " ORDER BY f.conrelid, f.oid, u.ord";
+
+static const char missing_sql[] =
+    "SELECT s FROM pg_catalog.unnest($1::pg_catalog.text[]) s"
+    " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = s)";
 
 static const struct { char relkind; relation_kind kind; } kinds[] = {
   {'r', RELATION_TABLE}, {'p', RELATION_PARTITIONED}, {'v', RELATION_VIEW},
@@ -114,7 +123,8 @@ static double distinct_of(double stored, double rows) {
 }
 
 static void read_column(reading *in, const PGresult *r, int row, const relation *t, column *c) {
-  postgres_type type = {.oid = postgres_cell_oid(r, row, 3), .modifier = postgres_cell_int(r, row, 4)};
+  postgres_type type = {.oid = postgres_cell_oid(r, row, 3),
+                        .modifier = postgres_cell_int(r, row, 4)};
   const char *kind = postgres_cell(r, row, 5), *category = postgres_cell(r, row, 6);
   type.kind = kind ? *kind : 'b';
   type.category = category ? *category : 'U';
@@ -204,7 +214,8 @@ static void read_foreign_keys(reading *in, const PGresult *r) {
     const char **names = arena_alloc(a, (size_t)(n + 1) * sizeof(*names));
     if (!t->foreign_keys || !columns || !names) return;
     for (int k = 0; k < n; k++) {
-      bool first = k == 0 || postgres_cell_oid(r, row + k, 1) != postgres_cell_oid(r, row + k - 1, 1);
+      uint32_t oid = postgres_cell_oid(r, row + k, 1);
+      bool first = k == 0 || oid != postgres_cell_oid(r, row + k - 1, 1);
       if (first) {
         t->foreign_keys[t->n_foreign_keys++] = (foreign_key){
             .name = keep(in, r, row + k, 2), .columns = columns + k, .to_columns = names + k,
@@ -240,14 +251,15 @@ static void print_array(const discovery *want, buffer *out) {
 
 bool postgres_discover(connection *base, const discovery *want, const wait_scope *w, catalog *out,
                        tskdb_error *e) {
-  enum { N = 4 };
+  enum { N = 5 };
   postgres_connection *c = (postgres_connection *)base;
   buffer schemas = {0};
   print_array(want, &schemas);
   if (schemas.failed) return error_memory(e);
   const char *const parameter[] = {want->n_schemas ? schemas.text : NULL};
-  const postgres_request requests[N] = {{relations_sql, parameter, 1}, {columns_sql, parameter, 1},
-                                        {indexes_sql, parameter, 1}, {foreign_keys_sql, parameter, 1}};
+  const postgres_request requests[N] = {
+    {relations_sql, parameter, 1},    {columns_sql, parameter, 1}, {indexes_sql, parameter, 1},
+    {foreign_keys_sql, parameter, 1}, {missing_sql, parameter, 1}};
   PGresult *r[N];
   bool ok = postgres_run(c, requests, N, w, r, e);
   buffer_free(&schemas);
@@ -259,17 +271,21 @@ bool postgres_discover(connection *base, const discovery *want, const wait_scope
   if (in.numbers) read_columns(&in, r[1]);
   if (!out->arena.failed) read_indexes(&in, r[2]);
   if (!out->arena.failed) read_foreign_keys(&in, r[3]);
+  ok = PQntuples(r[4]) == 0 || error_set(e, ERROR_CONFIG, "there is no schema \"%s\"",
+                                         postgres_cell(r[4], 0, 0));
   for (int i = 0; i < N; i++) PQclear(r[i]);
-  return out->arena.failed ? error_memory(e) : true;
+  return out->arena.failed ? error_memory(e) : ok;
 }
 
 /* ---- native statements ------------------------------------------------------ */
 
-/* The description of NATIVE: new result, or NULL. */
-static PGresult *describe(postgres_connection *c, const char *native, const wait_scope *w, tskdb_error *e) {
+/* The description of the statement TEXT: new result, or NULL. */
+static PGresult *describe(postgres_connection *c, const char *text, const wait_scope *w,
+                          tskdb_error *e) {
   PGresult *found = NULL, *r;
   for (int step = 0; step < 2; step++) {
-    int sent = step == 0 ? PQsendPrepare(c->pg, "", native, 0, NULL) : PQsendDescribePrepared(c->pg, "");
+    int sent = step == 0 ? PQsendPrepare(c->pg, "", text, 0, NULL)
+                         : PQsendDescribePrepared(c->pg, "");
     c->base.round_trips++;
     if (!sent || !postgres_flush(c, w, e)) {
       postgres_connection_error(c, "cannot describe the statement", e);
@@ -287,9 +303,10 @@ static PGresult *describe(postgres_connection *c, const char *native, const wait
       PQclear(found);
       found = r;
     }
-    if (ok && step == 1 && found && PQnfields(found) > 0) return found;
+    if (ok && step == 1 && found && PQnfields(found) > 0 && PQnparams(found) == 0) return found;
     if (!ok || step == 1) break;
   }
+  if (found && PQnparams(found) > 0) error_set(e, ERROR_SQL, "the native statement has parameters");
   error_set(e, ERROR_SQL, "the native statement returns no columns");
   PQclear(found);
   return NULL;
@@ -297,12 +314,13 @@ static PGresult *describe(postgres_connection *c, const char *native, const wait
 
 static const char describe_sql[] =
     "SELECT u.i, pg_catalog.format_type(t.oid, u.m), t.typtype, t.typcategory"
-    " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))"
+    " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]),"
+    " pg_catalog.unnest($2::pg_catalog.int4[]))"
     " WITH ORDINALITY AS u(o, m, i)"
     " JOIN pg_catalog.pg_type t ON t.oid = u.o ORDER BY u.i";
 
-static PGresult *resolve_types(postgres_connection *c, const PGresult *described, const wait_scope *w,
-                               tskdb_error *e) {
+static PGresult *resolve_types(postgres_connection *c, const PGresult *described,
+                               const wait_scope *w, tskdb_error *e) {
   buffer oids = {0}, modifiers = {0};
   PGresult *r = NULL;
   for (int k = 0; k < PQnfields(described); k++) {
@@ -320,21 +338,58 @@ static PGresult *resolve_types(postgres_connection *c, const PGresult *described
   return r;
 }
 
+/* The name of field K; one that stood before gets ":1", ":2", … as in a query of
+** SQLite, so that a part of a statement can tell the two. */
+static const char *field_name(const PGresult *described, int k, const column *before, arena *a) {
+  const char *wanted = PQfname(described, k), *name = arena_strdup(a, wanted);
+  for (int number = 1, i = 0; name && i < k;) {
+    if (strcmp(before[i].remote_name, name) == 0) {
+      name = arena_printf(a, "%s:%d", wanted, number++);
+      i = 0;
+    } else {
+      i++;
+    }
+  }
+  return name;
+}
+
 /* A text of a native statement may have any collation: only COLLATE "C" is relied on. */
 static void read_described(const PGresult *described, const PGresult *types, const discovery *want,
                            uint32_t text_flags, arena *a, relation *t) {
   t->n_columns = PQnfields(described);
   t->columns = arena_alloc(a, (size_t)t->n_columns * sizeof(*t->columns));
-  for (int k = 0; t->columns && k < t->n_columns; k++) {
+  for (int k = 0; t->columns && !a->failed && k < t->n_columns; k++) {
     column *c = &t->columns[k];
     const char *kind = postgres_cell(types, k, 2), *category = postgres_cell(types, k, 3);
     postgres_type type = {.oid = PQftype(described, k), .modifier = PQfmod(described, k),
                           .kind = kind ? *kind : 'b', .category = category ? *category : 'U'};
-    c->remote_name = arena_strdup(a, PQfname(described, k));
+    c->remote_name = field_name(described, k, t->columns, a);
     c->remote_type = arena_strdup(a, postgres_cell(types, k, 1));
     c->null_fraction = c->distinct = -1;
     postgres_classify(&type, want, text_flags, c);
   }
+}
+
+/* NATIVE as it will stand in other statements, with the columns' names if some
+** were given one. */
+static const char *usable_text(const char *native, const PGresult *described, const relation *t,
+                               arena *a) {
+  bool renamed = false;
+  buffer text = {0};
+  for (int k = 0; k < t->n_columns; k++) {
+    renamed = renamed || strcmp(PQfname(described, k), t->columns[k].remote_name) != 0;
+  }
+  if (!renamed) return native;
+  buffer_printf(&text, "SELECT * FROM (%s\n) AS q (", native);
+  for (int k = 0; k < t->n_columns; k++) {
+    if (k) buffer_text(&text, ", ");
+    buffer_quoted(&text, t->columns[k].remote_name, '"');
+  }
+  buffer_char(&text, ')');
+  const char *out = text.failed ? NULL : arena_strndup(a, text.text, text.length);
+  if (text.failed) a->failed = true;
+  buffer_free(&text);
+  return out;
 }
 
 /* Without the semicolon at its end: it becomes a part of another statement. */
@@ -344,22 +399,29 @@ static const char *trimmed(const char *native, arena *a) {
   return arena_strndup(a, native, n);
 }
 
+/* The statement is only prepared, and as it will be used: as a table in FROM,
+** so that what cannot be one is refused here. */
 bool postgres_describe(connection *base, const native_text *native, const discovery *want,
                        const wait_scope *w, catalog *out, tskdb_error *e) {
   postgres_connection *c = (postgres_connection *)base;
-  PGresult *described = describe(c, native->words[0], w, e);
+  arena *a = &out->arena;
+  const char *text = trimmed(native->words[0], a);
+  const char *whole = text ? arena_printf(a, "SELECT * FROM (%s\n) AS q", text) : NULL;
+  PGresult *described = whole ? describe(c, whole, w, e) : NULL;
   PGresult *types = described ? resolve_types(c, described, w, e) : NULL;
   relation *t = types ? catalog_grow(out, &out->relations, &out->n_relations, sizeof(*t)) : NULL;
   bool ok = t && PQntuples(types) == PQnfields(described);
   if (ok) {
     read_server(out, c->pg);
-    *t = (relation){.kind = RELATION_QUERY, .remote_name = "query", .plain = true, .rows = -1, .bytes = -1};
-    const char *text = trimmed(native->words[0], &out->arena);
-    t->native = catalog_native(out, &(native_text){&text, 1});
-    read_described(described, types, want, postgres_text_flags(c), &out->arena, t);
+    *t = (relation){
+      .kind = RELATION_QUERY, .remote_name = "query", .plain = true, .rows = -1, .bytes = -1};
+    read_described(described, types, want, postgres_text_flags(c), a, t);
+    if (!a->failed) text = usable_text(text, described, t, a);
+    if (!a->failed) t->native = catalog_native(out, &(native_text){&text, 1});
   }
   PQclear(described);
   PQclear(types);
-  if (out->arena.failed) return error_memory(e);
-  return ok || error_set(e, ERROR_PROTOCOL, "the server does not know the types of its own description");
+  if (a->failed) return error_memory(e);
+  return ok || error_set(e, ERROR_PROTOCOL,
+                         "the server does not know the types of its own description");
 }

@@ -361,6 +361,7 @@ static error_class class_of_connect(PGconn *pg, const char *state, const char *t
   if (PQconnectionNeedsPassword(pg)) return ERROR_AUTH;
   if (strstr(text, "out of memory")) return ERROR_MEMORY;
   if (strstr(text, "SSL") || strstr(text, "certificate")) return ERROR_TLS;
+  if (strstr(text, "expected authentication request")) return ERROR_PROTOCOL;
   if (strstr(text, "authentication") || strstr(text, "SCRAM")) return ERROR_AUTH;
   return strstr(text, "invalid ") ? ERROR_CONFIG : ERROR_NETWORK;
 }
