@@ -1,5 +1,5 @@
 /*
-** catalog.c - PostgreSQL's system catalogs to a catalog: five requests in one
+** catalog.c - PostgreSQL's system catalogs to a catalog: six requests in one
 ** round trip, however many tables there are.
 **
 ** All requests list relations by the same condition and come sorted by the
@@ -42,7 +42,7 @@ static const char columns_sql[] =
     " THEN (SELECT datlocprovider = 'c' AND datcollate IN ('C','POSIX')"
     " FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
     " ELSE k.collname IN ('C','POSIX','ucs_basic') END, false),"
-    " s.null_frac, s.n_distinct, a.attnum"
+    " a.attnum"
     " FROM listed l JOIN pg_catalog.pg_attribute a"
     " ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
@@ -50,9 +50,19 @@ static const char columns_sql[] =
     " (SELECT FROM pg_catalog.pg_type x WHERE x.oid = d.base AND x.typtype = 'd')"
     " JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, t.oid)"
     " LEFT JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation"
-    " LEFT JOIN pg_catalog.pg_stats s ON s.schemaname = l.nspname AND s.tablename = l.relname"
-    " AND s.attname = a.attname AND s.inherited = (l.relkind = 'p')"
     " ORDER BY a.attrelid, a.attnum";
+
+/* By itself, from names to numbers: beside the columns the planner, who thinks that
+** there is one row of it, would compare each with each. */
+static const char statistics_sql[] =
+    "SELECT a.attrelid, a.attnum, s.null_frac, s.n_distinct FROM pg_catalog.pg_stats s"
+    " JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname"
+    " JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname"
+    " WHERE s.inherited = (c.relkind = 'p')"
+    " AND s.schemaname NOT IN ('pg_catalog','information_schema')"
+    " AND ($1::pg_catalog.text IS NULL OR s.schemaname = ANY ($1::pg_catalog.text[]))"
+    " ORDER BY a.attrelid";
 
 static const char indexes_sql[] =
     "SELECT i.indrelid, x.relname, i.indkey::pg_catalog.text, i.indnkeyatts,"
@@ -122,7 +132,7 @@ static double distinct_of(double stored, double rows) {
   return stored < 0 && rows > 0 ? -stored * rows : -1;
 }
 
-static void read_column(reading *in, const PGresult *r, int row, const relation *t, column *c) {
+static void read_column(reading *in, const PGresult *r, int row, column *c) {
   postgres_type type = {.oid = postgres_cell_oid(r, row, 3),
                         .modifier = postgres_cell_int(r, row, 4)};
   const char *kind = postgres_cell(r, row, 5), *category = postgres_cell(r, row, 6);
@@ -140,8 +150,7 @@ static void read_column(reading *in, const PGresult *r, int row, const relation 
   c->collation = keep(in, r, row, 10);
   if (postgres_cell_bool(r, row, 11)) c->flags |= COLUMN_EQ_BYTES;
   if (postgres_cell_bool(r, row, 12)) c->flags |= COLUMN_ORDER_BYTES;
-  c->null_fraction = postgres_cell_real(r, row, 13, -1);
-  c->distinct = distinct_of(postgres_cell_real(r, row, 14, 0), t->rows);
+  c->null_fraction = c->distinct = -1;
 }
 
 /* The first row from *ROW on that belongs to relation OID; how many there are. */
@@ -161,8 +170,8 @@ static void read_columns(reading *in, const PGresult *r) {
     if (!t->columns || !in->numbers[i]) return;
     t->n_columns = n;
     for (int k = 0; k < n; k++) {
-      read_column(in, r, row + k, t, &t->columns[k]);
-      in->numbers[i][k] = postgres_cell_int(r, row + k, 15);
+      read_column(in, r, row + k, &t->columns[k]);
+      in->numbers[i][k] = postgres_cell_int(r, row + k, 13);
     }
   }
 }
@@ -172,6 +181,19 @@ static int column_of(const reading *in, int i, int number) {
     if (in->numbers[i][k] == number) return k;
   }
   return -1;
+}
+
+static void read_statistics(reading *in, const PGresult *r) {
+  for (int i = 0, row = 0; i < in->out->n_relations; i++) {
+    const relation *t = &in->out->relations[i];
+    int n = rows_of(r, t->remote_id, &row);
+    for (int k = row; k < row + n; k++) {
+      int col = column_of(in, i, postgres_cell_int(r, k, 1));
+      if (col < 0) continue;
+      t->columns[col].null_fraction = postgres_cell_real(r, k, 2, -1);
+      t->columns[col].distinct = distinct_of(postgres_cell_real(r, k, 3, 0), t->rows);
+    }
+  }
 }
 
 static void read_index(reading *in, const PGresult *r, int row, int i, relation_index *x) {
@@ -251,7 +273,7 @@ static void print_array(const discovery *want, buffer *out) {
 
 bool postgres_discover(connection *base, const discovery *want, const wait_scope *w, catalog *out,
                        tskdb_error *e) {
-  enum { N = 5 };
+  enum { N = 6 };
   postgres_connection *c = (postgres_connection *)base;
   buffer schemas = {0};
   print_array(want, &schemas);
@@ -259,7 +281,7 @@ bool postgres_discover(connection *base, const discovery *want, const wait_scope
   const char *const parameter[] = {want->n_schemas ? schemas.text : NULL};
   const postgres_request requests[N] = {
     {relations_sql, parameter, 1},    {columns_sql, parameter, 1}, {indexes_sql, parameter, 1},
-    {foreign_keys_sql, parameter, 1}, {missing_sql, parameter, 1}};
+    {foreign_keys_sql, parameter, 1}, {missing_sql, parameter, 1}, {statistics_sql, parameter, 1}};
   PGresult *r[N];
   bool ok = postgres_run(c, requests, N, w, r, e);
   buffer_free(&schemas);
@@ -269,6 +291,7 @@ bool postgres_discover(connection *base, const discovery *want, const wait_scope
   read_relations(&in, r[0]);
   in.numbers = arena_alloc(&out->arena, ((size_t)out->n_relations + 1) * sizeof(*in.numbers));
   if (in.numbers) read_columns(&in, r[1]);
+  if (!out->arena.failed) read_statistics(&in, r[5]);
   if (!out->arena.failed) read_indexes(&in, r[2]);
   if (!out->arena.failed) read_foreign_keys(&in, r[3]);
   ok = PQntuples(r[4]) == 0 || error_set(e, ERROR_CONFIG, "there is no schema \"%s\"",
