@@ -22,6 +22,10 @@ C_SUITES += \
 	%reldir%/vtab/postgres_test \
 	%reldir%/vtab/postgres_types_test
 endif
+if DRIVER_MONGO
+C_SUITES += \
+	%reldir%/vtab/mongo_pushdown_test
+endif
 if DRIVER_MYSQL
 C_SUITES += \
 	%reldir%/vtab/mysql_pushdown_test \

@@ -424,7 +424,7 @@ storage:
   wiredTiger: {engineConfig: {cacheSizeGB: 0.25}}
 systemLog: {destination: file, path: $home/log, logAppend: true}
 processManagement: {pidFilePath: $home/pid}
-setParameter: {diagnosticDataCollectionEnabled: false}
+setParameter: {diagnosticDataCollectionEnabled: false, enableTestCommands: true}
 END
 }
 
@@ -437,7 +437,9 @@ import os, sys, time
 import pymongo
 host = f"127.0.0.1:{sys.argv[1]}"
 client = pymongo.MongoClient(host, directConnection=True, serverSelectionTimeoutMS=20000)
-client.admin.command("replSetInitiate", {"_id": "tskdb", "members": [{"_id": 0, "host": host}]})
+# Nothing here outlives a crash, and need not: no write waits for the journal.
+client.admin.command("replSetInitiate", {"_id": "tskdb", "members": [{"_id": 0, "host": host}],
+                                         "writeConcernMajorityJournalDefault": False})
 end = time.monotonic() + 20
 while not client.admin.command("hello")["isWritablePrimary"]:
     if time.monotonic() > end:
