@@ -1,5 +1,8 @@
 # bench/local.mk - the benchmark's programs and `make bench`.  They are built for it alone.
 BENCHES = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql %reldir%/proxy
+if DRIVER_MONGO
+BENCHES += %reldir%/bare_mongo
+endif
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
@@ -12,6 +15,9 @@ bench_bare_postgres_LDADD = $(POSTGRES_LIBS)
 bench_bare_mysql_SOURCES = %reldir%/bare_mysql.c
 bench_bare_mysql_CPPFLAGS = $(MYSQL_CFLAGS)
 bench_bare_mysql_LDADD = $(MYSQL_LIBS)
+bench_bare_mongo_SOURCES = %reldir%/bare_mongo.c
+bench_bare_mongo_CPPFLAGS = -D_GNU_SOURCE $(MONGO_CFLAGS)
+bench_bare_mongo_LDADD = $(MONGO_LIBS)
 
 bench_proxy_SOURCES = %reldir%/proxy.c
 

@@ -35,6 +35,26 @@ TABLE = {
              " seq % 97 / 7.0 AS tax, date '2020-01-01' + INTERVAL seq % 2000 DAY AS d,"
              " concat('customer ', seq) AS name, md5(seq) AS hash FROM seq_1_to_{rows}; ANALYZE TABLE bench",
 }
+MONGO_FIELDS = "_id,n,amount,tax,d,name,hash"
+
+
+def mongo_table(rows):
+    """The command by which the server makes the collection bench."""
+    side = int(rows ** 0.5) + 1
+    counter = {"$add": [{"$multiply": ["$i", side]}, "$j", 1]}
+    fields = {
+        "_id": "$k", "n": {"$mod": ["$k", 1000]}, "amount": {"$multiply": ["$k", 1.25]},
+        "tax": {"$round": [{"$divide": [{"$mod": ["$k", 97]}, 7.0]}, 2]},
+        "d": {"$dateAdd": {"startDate": {"$date": "2020-01-01T00:00:00Z"}, "unit": "day",
+                           "amount": {"$mod": ["$k", 2000]}}},
+        "name": {"$concat": ["customer ", {"$toString": "$k"}]},
+        "hash": {"$substrCP": [{"$concat": [{"$toString": {"$multiply": ["$k", 7919]}}, "f" * 32]}, 0, 32]}}
+    return json.dumps({"aggregate": 1, "cursor": {}, "pipeline": [
+        {"$documents": [{}]}, {"$set": {"i": {"$range": [0, side]}}}, {"$unwind": "$i"},
+        {"$set": {"j": {"$range": [0, side]}}}, {"$unwind": "$j"}, {"$set": {"k": counter}},
+        {"$match": {"k": {"$lte": rows}}}, {"$project": fields}, {"$out": "bench"}]})
+
+
 SCAN = "SELECT id, n, amount, tax, d, name, hash FROM {}"
 LOOKUP = SCAN + " WHERE id = {}"
 
@@ -48,7 +68,7 @@ class Bench:
         self.options = options
         self.build = os.path.abspath(options.build)
         self.results = []
-        self.urls = {name: os.environ.get("TSKDB_TEST_" + name.upper()) for name in ("postgres", "mysql")}
+        self.urls = {name: os.environ.get("TSKDB_TEST_" + name.upper()) for name in ("postgres", "mysql", "mongo")}
 
     # --- running programs -------------------------------------------------------------------
 
@@ -119,6 +139,20 @@ class Bench:
                   self.tskdb(server, "lookup", count, LOOKUP.format("s.bench", "?")),
                   self.bare(server, "lookup", count, LOOKUP.format("bench", parameter)), "bare client")
 
+    def mongo(self):
+        options, fields = self.options, MONGO_FIELDS
+        if not self.urls["mongo"]:
+            print("mongo: no server, left out")
+            return
+        self.native("mongo", mongo_table(options.rows))
+        peer = lambda *what: lambda: self.run(self.program("bare_mongo"), self.urls["mongo"], *what, "bench", fields)
+        self.pair(f"mongo: scan {options.rows} documents",
+                  self.tskdb("mongo", "scan", f"SELECT {fields} FROM s.bench"), peer("scan"), "bare client")
+        count = str(options.lookups)
+        self.pair(f"mongo: {count} look-ups by _id",
+                  self.tskdb("mongo", "lookup", count, f"SELECT {fields} FROM s.bench WHERE _id = ?"),
+                  peer("lookup", count), "bare client")
+
     def virtualpg(self):
         if not os.path.exists(VIRTUALPG):
             print("VirtualPG is not installed (libsqlite3-mod-virtualpg): left out")
@@ -157,6 +191,7 @@ class Bench:
             if server == "postgres":
                 self.virtualpg()
             self.attach(server)
+        self.mongo()
         if self.options.json:
             with open(self.options.json, "w") as out:
                 json.dump({"rows": self.options.rows, "runs": self.options.runs, "results": self.results}, out, indent=1)
