@@ -43,7 +43,8 @@ static void add_value(sums *s, const bson_iter_t *at) {
   }
 }
 
-static void fetch_all(mongoc_collection_t *c, const bson_t *filter, const bson_t *options, sums *s) {
+static void fetch_all(mongoc_collection_t *c, const bson_t *filter, const bson_t *options,
+                      sums *s) {
   const bson_t *document;
   bson_error_t why;
   bson_iter_t at;
@@ -79,7 +80,8 @@ static long peak_kib(void) {
 static bson_t *projection(char *fields) {
   bson_t *options = bson_new(), list;
   BSON_APPEND_DOCUMENT_BEGIN(options, "projection", &list);
-  for (char *name = strtok(fields, ","); name; name = strtok(NULL, ",")) BSON_APPEND_INT32(&list, name, 1);
+  for (char *name = strtok(fields, ","); name; name = strtok(NULL, ","))
+    BSON_APPEND_INT32(&list, name, 1);
   bson_append_document_end(options, &list);
   return options;
 }
@@ -93,8 +95,10 @@ int main(int argc, char **argv) {
   mongoc_uri_t *uri = mongoc_uri_new_with_error(argv[1], &why);
   mongoc_client_t *client = uri ? mongoc_client_new_from_uri(uri) : NULL;
   BSON_APPEND_INT32(&ping, "ping", 1);
-  if (!client || !mongoc_client_command_simple(client, "admin", &ping, NULL, NULL, &why)) die("connect", why.message);
-  mongoc_collection_t *c = mongoc_client_get_collection(client, mongoc_uri_get_database(uri), argv[argc - 2]);
+  if (!client || !mongoc_client_command_simple(client, "admin", &ping, NULL, NULL, &why))
+    die("connect", why.message);
+  mongoc_collection_t *c =
+    mongoc_client_get_collection(client, mongoc_uri_get_database(uri), argv[argc - 2]);
   bson_t *options = projection(argv[argc - 1]);
   double wall_before = wall(), cpu_before = cpu();
   if (strcmp(argv[2], "scan") == 0) {

@@ -24,7 +24,8 @@ C_SUITES += \
 endif
 if DRIVER_MONGO
 C_SUITES += \
-	%reldir%/vtab/mongo_pushdown_test
+	%reldir%/vtab/mongo_pushdown_test \
+	%reldir%/vtab/mongo_test
 endif
 if DRIVER_MYSQL
 C_SUITES += \

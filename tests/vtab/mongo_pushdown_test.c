@@ -57,7 +57,7 @@ static void teardown(void) { tested->close(c, false); }
 #define OTHER_CONSTANTS                                                                              \
   "0,1,'a0eebc999c0b4ef8bb6d6bb9','a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',"                           \
   "'A0EEBC999C0B4EF8BB6D6BB9','000000000000000000000005',5,5.5,x'',x'6162',x'ff',x'61','f','g','!'," \
-  "'{ \"$symbol\" : \"b\" }','[ 5 ]','[ ]','{ }','{ \"b\" : 1 }','~','{%','%5%',1e23,"               \
+  "'{\"$symbol\":\"b\"}','[5]','[]','{}','{\"b\":1}','~','{%','%5%',1e23,"                           \
   "x'a0eebc999c0b4ef88bb66d6bb9bbd38011'"
 
 /* What the field is held to (NULL: nothing), its values, and what it is compared with. */

@@ -295,14 +295,17 @@ static void sample_stages(bson_t *pipeline, const survey *s, const subject *x, i
   if (x->kind == RELATION_VIEW)
     append_stage(pipeline, BCON_NEW("$limit", BCON_INT32(sample_size(s))));
   else append_stage(pipeline, BCON_NEW("$sample", "{", "size", BCON_INT32(sample_size(s)), "}"));
-  append_stage(pipeline, BCON_NEW(
-    "$replaceRoot", "{", "newRoot", "{", "$cond", "[",
-      "{", "$lt", "[", "{", "$bsonSize", "$$ROOT", "}", BCON_INT32(WHOLE_BYTES), "]", "}",
-      "{", "c", "{", "$literal", BCON_INT32(number), "}", "d", "$$ROOT", "}",
-      "{", "c", "{", "$literal", BCON_INT32(number), "}",
-        "o", "{", "$map", "{", "input", "{", "$objectToArray", "$$ROOT", "}",
-          "in", "{", "k", "$$this.k", "t", "{", "$type", "$$this.v", "}", "}", "}", "}", "}",
-    "]", "}", "}"));
+  append_stage(pipeline,
+               BCON_NEW("$project", "{", "_id", BCON_INT32(1), "c", "{", "$literal",
+                        BCON_INT32(number), "}", "d", "{", "$cond", "[", "{", "$lt", "[", "{",
+                        "$bsonSize", "$$ROOT", "}", BCON_INT32(WHOLE_BYTES), "]", "}", "$$ROOT",
+                        "$$REMOVE", "]", "}", "o", "{", "$cond", "[", "{", "$lt", "[", "{",
+                        "$bsonSize", "$$ROOT", "}", BCON_INT32(WHOLE_BYTES), "]", "}", "$$REMOVE",
+                        "{", "$map", "{", "input", "{", "$objectToArray", "$$ROOT", "}", "in", "{",
+                        "k", "$$this.k", "t", "{", "$type", "$$this.v", "}", "}", "}", "}", "]",
+                        "}", "}"));
+  /* A sample comes in any order; the columns shall not. */
+  append_stage(pipeline, BCON_NEW("$sort", "{", "_id", BCON_INT32(1), "}"));
 }
 
 static bool take_sample(void *context, const bson_t *document, tskdb_error *e) {

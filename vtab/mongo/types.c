@@ -191,6 +191,20 @@ static void put_text(batch *b, int col, const char *text, size_t length) {
                     length);
 }
 
+/* Takes the blanks between JSON's parts out of TEXT, as SQLite's own functions write
+** it and whatever the library's version writes; returns the new length. */
+static size_t minify(char *text, size_t length) {
+  bool inside = false;
+  char *out = text;
+  for (const char *at = text; at < text + length; at++) {
+    if (!inside && *at == ' ') continue;
+    if (*at == '"') inside = !inside;
+    *out++ = *at;
+    if (inside && *at == '\\') *out++ = *++at;
+  }
+  return (size_t)(out - text);
+}
+
 void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t length) {
   bson_t document;
   size_t n = 0;
@@ -198,14 +212,14 @@ void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t len
   if (bson_init_static(&document, bytes, length))
     json = bson_as_relaxed_extended_json(&document, &n);
   if (!json) return;           /* damaged text inside: no JSON says it */
-  put_text(b, col, json, n);
+  put_text(b, col, json, minify(json, n));
   bson_free(json);
 }
 
 /* The library prints documents: the value is put into one, and what was put around
-** it, {"" : … }, is cut off. */
+** it, {"":…}, is cut off. */
 static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical) {
-  static const char before[] = "{ \"\" : ", after[] = " }";
+  static const char before[] = "{\"\":", after[] = "}";
   bson_t around = BSON_INITIALIZER;
   size_t n = 0;
   char *json = NULL;
@@ -214,6 +228,7 @@ static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical)
                      : bson_as_relaxed_extended_json(&around, &n);
   }
   size_t extra = sizeof(before) - 1 + sizeof(after) - 1;
+  if (json) n = minify(json, n);
   if (json && n >= extra) put_text(b, col, json + sizeof(before) - 1, n - extra);
   bson_free(json);
   bson_destroy(&around);
