@@ -215,7 +215,8 @@ START_TEST(options_name_depth_and_fields) {
   const discovery want = {.depth = 2, .columns = fields, .n_columns = 3, .sample = 1};
   exec(
     c,
-    "{\"insert\":\"deep\",\"documents\":[{\"_id\":1,\"a\":{\"b\":{\"c\":{\"d\":1}}}},{\"_id\":2}]}");
+    "{\"insert\":\"deep\",\"documents\":[{\"_id\":1,\"a\":{\"b\":{\"c\":{\"d\":1}}}},"
+    "{\"_id\":2}]}");
   catalog *k = discover_with(c, &want);
   const relation *r = relation_of(k, "deep");
   ck_assert_double_eq(r->sampled, 1);
@@ -236,10 +237,12 @@ START_TEST(kinds_of_relations_have_their_identity) {
     "{\"insert\":\"series\",\"documents\":[{\"t\":{\"$date\":\"2026-01-01T00:00:00Z\"},\"v\":1}]}");
   exec(
     c,
-    "{\"create\":\"broken\",\"viewOn\":\"plain\",\"pipeline\":[{\"$project\":{\"z\":{\"$divide\":[1,0]}}}]}");
+    "{\"create\":\"broken\",\"viewOn\":\"plain\","
+    "\"pipeline\":[{\"$project\":{\"z\":{\"$divide\":[1,0]}}}]}");
   exec(
     c,
-    "{\"createIndexes\":\"plain\",\"indexes\":[{\"key\":{\"a\":1,\"_id\":-1},\"name\":\"both\",\"unique\":true},"
+    "{\"createIndexes\":\"plain\",\"indexes\":[{\"key\":{\"a\":1,\"_id\":-1},\"name\":\"both\","
+    "\"unique\":true},"
     "{\"key\":{\"a\":\"text\"},\"name\":\"words\"}]}");
   catalog *k = discover(c);
   const relation *plain = relation_of(k, "plain"), *series = relation_of(k, "series");
@@ -265,17 +268,21 @@ END_TEST
 START_TEST(a_strict_validator_gives_types) {
   exec(
     c,
-    "{\"create\":\"held\",\"validator\":{\"$jsonSchema\":{\"required\":[\"n\",\"at\"],\"properties\":{"
+    "{\"create\":\"held\",\"validator\":{\"$jsonSchema\":{\"required\":[\"n\",\"at\"],"
+    "\"properties\":{"
     "\"n\":{\"bsonType\":\"int\"},\"s\":{\"bsonType\":[\"string\",\"null\"]},"
     "\"m\":{\"bsonType\":[\"int\",\"string\"]},\"unseen\":{\"bsonType\":\"date\"},"
-    "\"at\":{\"bsonType\":\"object\",\"required\":[\"x\"],\"properties\":{\"x\":{\"bsonType\":\"double\"},"
+    "\"at\":{\"bsonType\":\"object\",\"required\":[\"x\"],"
+    "\"properties\":{\"x\":{\"bsonType\":\"double\"},"
     "\"y\":{\"bsonType\":\"long\"}}}}}}}");
   exec(
     c,
-    "{\"insert\":\"held\",\"documents\":[{\"_id\":1,\"n\":5,\"s\":\"a\",\"m\":1,\"at\":{\"x\":1.5}}]}");
+    "{\"insert\":\"held\",\"documents\":[{\"_id\":1,\"n\":5,\"s\":\"a\",\"m\":1,"
+    "\"at\":{\"x\":1.5}}]}");
   exec(
     c,
-    "{\"create\":\"asked\",\"validationAction\":\"warn\",\"validator\":{\"$jsonSchema\":{\"properties\":"
+    "{\"create\":\"asked\",\"validationAction\":\"warn\","
+    "\"validator\":{\"$jsonSchema\":{\"properties\":"
     "{\"n\":{\"bsonType\":\"int\"}}}}}");
   /* Written before its validator. */
   exec(c, "{\"insert\":\"late\",\"documents\":[{\"_id\":1,\"n\":\"five\"}]}");
@@ -405,7 +412,8 @@ static const char *pipeline(const char *collection, const char *json) {
 START_TEST(a_pipeline_is_a_table) {
   exec(
     c,
-    "{\"insert\":\"t\",\"documents\":[{\"_id\":1,\"g\":\"a\"},{\"_id\":2,\"g\":\"b\"},{\"_id\":3,\"g\":\"a\"}]}");
+    "{\"insert\":\"t\",\"documents\":[{\"_id\":1,\"g\":\"a\"},{\"_id\":2,\"g\":\"b\"},"
+    "{\"_id\":3,\"g\":\"a\"}]}");
   ck_assert_str_eq(
     pipeline("t", "[{\"$group\":{\"_id\":\"$g\",\"n\":{\"$sum\":1}}},{\"$sort\":{\"_id\":1}}]"),
     "a|2\nb|1\n");
