@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "vtab/buffer.h"
+#include "vtab/identity.h"
 #include "vtab/interrupt.h"
 #include "vtab/keyed.h"
 #include "vtab/memory.h"
@@ -71,6 +72,9 @@ struct cursor {
   bool spill_more;             /* the key has rows beyond the batch */
   bool counted;                /* the batch's last column says how often each row is there */
   int64_t repeat;              /* how often the current row is still to come */
+  identity ids;                /* of rows without a key */
+  int64_t id;                  /* the current row's, if it has been asked for */
+  bool has_id;
 };
 
 /* ---- life ---------------------------------------------------------------- */
@@ -105,6 +109,8 @@ static void cursor_end_scan(cursor *c, const tskdb_error *e) {
   c->stored = (store_row){0};
   c->spill_more = c->counted = false;
   c->repeat = 0;
+  c->has_id = false;
+  identity_free(&c->ids);
   batch_clear(&c->batch);
   arena_reset(&c->arena);
 }
@@ -410,6 +416,7 @@ static int next_spilled(cursor *c) {
 }
 
 int cursor_next(cursor *c) {
+  c->has_id = false;
   if (c->mode == MODE_STORED) {
     c->stored = keyed_next(c->keyed, c->stored);
     return SQLITE_OK;
@@ -520,22 +527,25 @@ int cursor_column(cursor *c, sqlite3_context *out, int column_number) {
   return SQLITE_OK;
 }
 
-/* Rows without a key.  SQLite asks for their rowid to remember which rows of a
-** RIGHT or FULL JOIN's right table have met a partner, and looks it up in a
-** second scan, with other terms: an ordinal would be another row's there.
-** Rows that agree in every column that the statement reads meet a partner
-** together or not at all, so what they hold is identity enough. */
-static sqlite3_int64 content_id(const cursor *c) {
+/* Asked more than once, a row answers the same. */
+static bool content_id(cursor *c, int64_t *out) {
   uint64_t hash = 0;
-  for (int i = 0; i < c->plan.n_columns; i++) {
-    value v = cell(c, c->plan.columns[i]);
-    hash = value_hash(&v, hash);
+  if (!c->has_id) {
+    for (int i = 0; i < c->plan.n_columns; i++) {
+      value v = cell(c, c->plan.columns[i]);
+      hash = value_hash(&v, hash);
+    }
+    c->has_id = identity_next(&c->ids, hash, &c->id);
   }
-  return (sqlite3_int64)hash;
+  *out = c->id;
+  return c->has_id;
 }
 
 int cursor_rowid(cursor *c, sqlite3_int64 *out) {
   const relation *r = c->table->relation;
-  *out = r->key_is_rowid ? cell(c, r->key[0]).integer : content_id(c);
+  int64_t id = 0;
+  if (r->key_is_rowid) id = cell(c, r->key[0]).integer;
+  else if (!content_id(c, &id)) return SQLITE_NOMEM;
+  *out = id;
   return SQLITE_OK;
 }

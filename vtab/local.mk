@@ -26,6 +26,7 @@ CORE_SOURCES = \
 	%reldir%/cost.c \
 	%reldir%/cursor.c %reldir%/cursor.h \
 	%reldir%/explain.c %reldir%/explain.h \
+	%reldir%/identity.c %reldir%/identity.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
 	%reldir%/keyed.c %reldir%/keyed.h \
 	%reldir%/module.c %reldir%/module.h \

@@ -99,10 +99,18 @@ static value number_value(const number *n) {
   return real_value(number_sqlite_real(n, sqlite_version()));
 }
 
+/* SQLite from 3.53 on reads no further than to a NUL; before, '5' with one
+** behind it was no number. */
+static size_t read_length(const value *v) {
+  enum { STOPS_AT_NUL = 3053000 };
+  const char *nul = v->length ? memchr(v->bytes, 0, v->length) : NULL;
+  return nul && sqlite_version() >= STOPS_AT_NUL ? (size_t)(nul - v->bytes) : v->length;
+}
+
 bool value_apply_numeric(value *v) {
   number n;
   if (v->storage != STORAGE_TEXT) return false;
-  const char *p = v->bytes, *end = v->bytes + v->length;
+  const char *p = v->bytes, *end = v->bytes + read_length(v);
   while (p < end && is_space(*p)) p++;
   while (p < end && is_space(end[-1])) end--;
   if (!number_scan(p, (size_t)(end - p), &n)) return false;

@@ -82,12 +82,12 @@ const pushdown_row mysql_pushdown[] = {
 
   /* dates and times.  An index look-up by plain `=` cuts the constant to the column's
   ** fraction, and finds 00:00:05 for 00:00:05.5 (MariaDB 10.11). */
-  {OPS(OP_EQ), CLASSES_STAMP, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS(OP_EQ), CLASSES_STAMP, 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} = CAST({v} AS DATETIME(6))"},
-  {OPS_COMPARE, CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
-  {OPS(OP_IN), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_IS_NOT), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} <=> {v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_EXACT_TIME, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS_COMPARE, CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
+  {OPS(OP_IN), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
+  {OPS(OP_IS_NOT), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} <=> {v})"},
+  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c}"},
   {OPS_RANGE | OPS(OP_ORDER), CLASSES(CLASS_TIME), 0, 0, 0, PUSH_LOCAL, REASON_ORDER, NULL},
 
@@ -115,7 +115,7 @@ const pushdown_row mysql_pushdown[] = {
   {OPS(OP_GLOB), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
 
   /* the server's own text of something else */
-  {OPS_EQUAL, CLASSES(CLASS_UUID), BINARY, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
+  {OPS_EQUAL, CLASSES(CLASS_UUID), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
 
   /* bytes */
   {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
