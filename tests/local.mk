@@ -48,7 +48,8 @@ SCRIPT_SUITES = \
 	%reldir%/hosts/python.test \
 	%reldir%/hosts/shell.test \
 	%reldir%/federation/attach.test \
-	%reldir%/differential/differential.test
+	%reldir%/differential/differential.test \
+	%reldir%/differential/mutation.test
 
 # What the suites of the drivers share.
 libfixture_la_SOURCES = \
@@ -75,8 +76,10 @@ EXTRA_DIST += \
 	%reldir%/differential/conditions.py \
 	%reldir%/differential/coverage.py \
 	%reldir%/differential/dataset.py \
+	%reldir%/differential/equivalent.py \
 	%reldir%/differential/found.py \
 	%reldir%/differential/generator.py \
+	%reldir%/differential/mutate.py \
 	%reldir%/differential/plans.py \
 	%reldir%/differential/query.py \
 	%reldir%/differential/run.py \
@@ -99,6 +102,8 @@ EXTRA_DIST += \
 # For tests/run.sh: the suites of this build.
 list-suites:
 	@printf '%s\n' $(TESTS)
+check-mutation:
+	@$(MAKE) -s check TESTS=%reldir%/differential/mutation.test VERBOSE=yes
 check-floors:
 	@$(srcdir)/%reldir%/check_floors.sh $(srcdir)
-.PHONY: list-suites check-floors
+.PHONY: list-suites check-mutation check-floors

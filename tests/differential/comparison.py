@@ -18,7 +18,7 @@ TOLERANCE = 1e-12
 CANCELLED = 1e7  # summands of a sum near nothing may have been so large
 # SQLite evaluates terms in an order of its plan's, so an error of evaluation may stay out.
 EVALUATION = ("integer overflow", "pattern too complex", "string or blob too big",
-              "datatype mismatch")
+              "datatype mismatch", "codec can't decode")
 
 
 class Answer:
@@ -112,10 +112,11 @@ def disagreement(select, expected, got, unlimited):
 class Comparison:
     """DB: a connection with the extension, the twins and every attachment of each server."""
 
-    def __init__(self, db, ways):
+    def __init__(self, db, ways, error=sqlite3.Error):
         """WAYS: way -> (the function that names its relations, plan of plans.py), native first."""
         self.db = db
         self.ways = ways
+        self.error = error  # the exceptions of the library that DB is of
 
     def style(self, way, bound=False):
         relations, plan = self.ways[way]
@@ -131,7 +132,7 @@ class Comparison:
         self.db.set_progress_handler(lambda: time.monotonic() > end, 2000)
         try:
             return Answer(rows=self.db.execute(sql, values).fetchall())
-        except sqlite3.Error as error:
+        except (self.error, UnicodeDecodeError) as error:
             if "interrupt" in str(error):
                 raise GaveUp() from error
             return Answer(error=str(error))
@@ -173,7 +174,7 @@ class Comparison:
                 row[3]
                 for row in self.db.execute("EXPLAIN QUERY PLAN " + select.text(self.style(way)))
             ]
-        except sqlite3.Error as error:
+        except self.error as error:
             return [str(error)]
 
     def requests(self, select, way, bound=False):
@@ -187,7 +188,7 @@ class Comparison:
                     " WHERE id > ? ORDER BY id LIMIT 10",
                     (last, ))
             ]
-        except (sqlite3.Error, GaveUp) as error:
+        except (self.error, GaveUp) as error:
             return [str(error)]
 
 

@@ -28,6 +28,7 @@ def near_misses(value, rng):
             str(value) + "x",
             str(value).encode()
         ]
+        found += [value % 100] * 3 if 1900 < value < 2156 else []  # two digits of a year
         return found + [v for v in (value + 1, value - 1) if -INT64_MAX <= v <= INT64_MAX]
     if isinstance(value, float):
         found = [repr(value), value * (1 + 2**-52), -value, value + 0.5]
@@ -37,13 +38,13 @@ def near_misses(value, rng):
     found = [
         value.upper(),
         value.lower(),
-        value.swapcase(), value + " ",
+        value.swapcase(), value + " ", value + " ", value + "  ",
         value.rstrip(" "), value[:-1], value + "\0",
         value.encode(), value + "a", " " + value, value + "0"
     ]
     if len(value) >= 10 and value[4:5] == "-":
         found += [
-            value[:10], value[:10] + " 00:00:00",
+            value[:10], value + ".5", value + ".5", value + ".5", value[:10] + " 00:00:00",
             value.replace(" ", "T"), value + ".000", value[:10] + " 23:59:59", value + "Z",
             value[:7], value[:10] + " 00:00"
         ] * 2

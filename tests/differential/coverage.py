@@ -23,6 +23,7 @@ class Row:
         self.min_version = min_version
         self.operators = []
         self.classes = []
+        self.left_over = set()  # collations that no earlier row has taken and this one leaves
 
     def __str__(self):
         return f"row {self.number} ({', '.join(self.operators)}; {', '.join(self.classes)})"
@@ -60,6 +61,7 @@ def read_rows(db, server):
             before |= set(row.collations or COLLATIONS)
         if row.verdict != "local":
             rows.setdefault(number, row).add(operator, klass)
+            rows[number].left_over |= set(COLLATIONS) - before
     return list(rows.values())
 
 

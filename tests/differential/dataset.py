@@ -42,17 +42,17 @@ class Table:
 # that a name in a plan tells its kind.
 LAYOUT = {
     "numbers": (("id", ), 70, ("n_bigint", "n_decimal"),
-                ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real", "decimal",
-                 "wide", "unbounded", "year", "bit"]),
+                ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real",
+                 "decimal", "wide", "unbounded", "year", "bit"]),
     "words": (("k", ), 110, ("w_varchar", "w_bytewise", "w_char", "w_latin"),
               ["text", "varchar", "bytewise", "folding", "unpadded", "latin", "char",
-               "unpadded char", "enum", "set", "uuid", "json", "jsonb", "int"]),
-    "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_bytes"),
-              ["date", "time", "timestamp", "timestamptz", "bytes", "padded bytes", "interval",
-               "array", "composite", "inet", "smallint"]),
+               "unpadded char", "folding char", "enum", "set", "uuid", "json", "jsonb", "int"]),
+    "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_seconds", "t_bytes"),
+              ["date", "time", "timestamp", "seconds", "timestamptz", "bytes",
+               "padded bytes", "interval", "array", "composite", "inet", "smallint"]),
     "bag": ((), 48, ("b_int", ),
             ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
-             "unpadded", "timestamp", "timestamptz", "uuid"])
+             "folding", "unpadded", "timestamp", "timestamptz", "uuid"])
 }
 
 

@@ -16,6 +16,12 @@ FOUND = [
     "SELECT a.id, b.w_uuid FROM {numbers} AS a RIGHT JOIN {words} AS b ON a.n_int = b.w_int",
     "SELECT b.w_text, count(*) FROM {numbers} AS a FULL JOIN {words} AS b ON a.n_wide ="
     " b.w_int GROUP BY b.w_text",
+    # The newest SQLite remembers the rows without a partner too: the same row twice.
+    "SELECT b.b_varchar FROM {times} AS a RIGHT JOIN {bag} AS b ON a.t_smallint = b.b_decimal"
+    " AND a.t_smallint = 7",
+    # Text with a NUL is a number to the newest SQLite, and none to older ones.
+    "SELECT id FROM {numbers} WHERE n_decimal > '5' || char(0)",
+    "SELECT id FROM {numbers} WHERE n_int = '5' || char(0)",
     # LIKE comes with ranges over its prefix, and infinity is the text 'Inf'.
     "SELECT id FROM {numbers} WHERE n_double LIKE 'i%'",
     "SELECT id FROM {numbers} WHERE n_real GLOB 'I*'",

@@ -18,8 +18,10 @@ import sqlite3
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path += [os.path.join(here, ".."), os.path.join(here, "../hosts")]
 import host
+from library import EACH, Library
 from comparison import NATIVE, PUSHED, Comparison, GaveUp, has_parameters
 from coverage import Coverage, Trace, aims, read_rows
 from found import FOUND
@@ -41,6 +43,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--server", choices=list(SERVERS), default="postgres")
+    parser.add_argument("--library", choices=EACH, default=EACH[0], help="the SQLite")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000, help="cases")
     parser.add_argument("--seconds", type=float, default=60, help="stop after this time")
@@ -51,10 +54,10 @@ def arguments():
     return parser.parse_args()
 
 
-def connect(native):
-    db = sqlite3.connect(":memory:", isolation_level=None) if native else host.connect()
-    # A TEXT that is no UTF-8 stays recognisable.
-    db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+def connect(library, native):
+    db = library.open_bare() if native else library.open()
+    if library.name == "sqlite3":  # a TEXT that is no UTF-8 stays recognisable
+        db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     return db
 
 
@@ -62,12 +65,13 @@ class Run:
     """One seed."""
 
     def __init__(self, options, seed):
+        library = Library(options.library)
         self.options = options
         self.seed = seed
         self.trace = Trace()
-        self.db = connect(options.native)
+        self.db = connect(library, options.native)
         self.store = Store(self.db, options.server, seed, options.native)
-        self.comparison = Comparison(self.db, self.store.ways(options.native))
+        self.comparison = Comparison(self.db, self.store.ways(options.native), library.Error)
         rows = [] if options.native else read_rows(self.db, options.server)
         classes = {c.klass for t in self.store.tables[options.server] for c in t.columns}
         self.aims = [aim for aim in aims(rows) if aim.klass in classes]
@@ -187,7 +191,7 @@ class Run:
             print("#", line)
         for line in self.coverage.table() if self.options.table else ():
             print("#  ", line)
-        name = f"[{self.options.server}, seed {self.seed}]"
+        name = f"[{self.options.server}, {self.options.library}, seed {self.seed}]"
         dead = self.unused()
         for line in dead:
             print(f"not ok - the differential test uses pushdown {line}")
@@ -212,4 +216,9 @@ def main():
     sys.exit(0 if well else 1)
 
 
-main()
+if __name__ == "__main__":
+    try:
+        main()
+    except host.Skip as reason:
+        print(reason)
+        sys.exit(77)

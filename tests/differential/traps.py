@@ -32,7 +32,8 @@ TEXTS = [
     "İ", "Ω", "\u2126", "é", "e\u0301", "É", "😀", "😀a", "\U0010ffff", "\ue000", "\uffff", "5", "05",
     "5.0", "+5", " 5", "5 ", "-5", "1e1", "10", "12abc", "9007199254740993", "nan", "Infinity",
     "NULL", "true", "z", "Z", "~", "\x7f", "\x01", "a\nb", "a\n", "\t", "x" * 300, "2026-01-05",
-    "2026-01-05 00:00:00", "Strasse", "Straße", "co-op", "coop", "CO-OP", "-a", "a\0b", "\0", "a\0"
+    "2026-01-05 00:00:00", "Strasse", "Straße", "co-op", "coop", "CO-OP", "-a", "a\0b", "\0", "a\0",
+    "a|b", "a||b"
 ]
 LATIN = ["", "a", "A", "a ", "é", "É", "e", "ü", "ß", "ss", "abc", "ABC", "5", "%", "_", "ÿ", "þ"]
 PADDED = ["", "a", "A", "a  ", "ab", "AB", "abc", "á", "5", "a b", " a", "%", "a%", "ß", "ééé"]
@@ -129,6 +130,7 @@ KINDS = [
     Kind("latin", LATIN, characters=True),
     Kind("char", [t.rstrip(" ") for t in PADDED], characters=True),
     Kind("unpadded char", [t.rstrip(" ") for t in PADDED], characters=True),
+    Kind("folding char", [t.rstrip(" ") for t in PADDED], characters=True),
     Kind("enum", ENUM),
     Kind("set", ["", "a", "b", "a,b", "a,c", "a,b,c", "A1"]),
     Kind("uuid", UUIDS),
@@ -139,11 +141,12 @@ KINDS = [
     Kind("date", DATES),
     Kind("time", ["00:00:00", "00:00:00.000001", "12:34:56", "12:34:56.5", "23:59:59.999999"]),
     Kind("timestamp", STAMPS + ["9999-12-31 23:59:59"]),
+    Kind("seconds", [t for t in STAMPS if "." not in t]),
     Kind("timestamptz", UNIX_STAMPS),
     Kind("bytes", BLOBS),
     Kind("padded bytes", [b.ljust(4, b"\0") for b in (b"", b"a", b"ab\0", b"abcd", b"\xff")]),
     Kind("interval", ["1 day", "01:02:03", "-1 days", "1 year"]),
-    Kind("inet", ["10.0.0.1", "10.0.0.0/8", "::1"])
+    Kind("inet", ["10.0.0.1", "10.0.0.0/8", "::1", "fe80::a"])
 ]
 BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -171,7 +174,7 @@ PATTERNS = [
     "%", "_", "", "a%", "A%", "%a", "%a%", "a_b", "a\\%b", "a%b", "ab%", "á%", "Á%", "_b%", "%\\%",
     "5%", "%5", "1__%", "2026-01-%", "2026%", "%:00", "i%", "I%", "ı", "ß", "SS%", "%😀%", "_a",
     "a ", "a  %", "%\n%", "\\", "\\%", "[a-c]%", "it's", "x%", "zeta", "ZETA", "%mid%", "z_ta",
-    "a\0%", "{%", "*", "a*", None, 5, 5.5, b"a%"
+    "a\0%", "a\0", "A\0b", "%a\0", "a|b", "a|%", "%|b", "{%", "*", "a*", None, 5, 5.5, b"a%"
 ]
 GLOBS = [
     "*", "?", "", "a*", "A*", "*a", "*a*", "a?b", "[a-c]*", "[^a]*", "a[*]b", "a[?]b", "a[[]b",

@@ -32,8 +32,20 @@ class Mysql(SqlServer):
         "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)",
         "unpadded char": "char(8) COLLATE utf8mb4_nopad_bin", "enum": f"enum({LABELS})",
         "set": "set('a','b','c','A1')", "uuid": "uuid", "json": "json", "date": "date",
-        "time": "time(6)", "timestamp": "datetime(6)", "timestamptz": "timestamp(6)",
+        "time": "time(6)", "timestamp": "datetime(6)", "seconds": "datetime",
+        "timestamptz": "timestamp(6)",
         "bytes": "varbinary(300)", "padded bytes": "binary(4)"
+    }
+
+    losses = {
+        "the column's own collation":
+        (r"CAST\(CONVERT\({c} USING utf8mb4\) AS BINARY\)", "{c}"),
+        "the column's own character set": (r"CONVERT\({c} USING utf8mb4\)", "{c}"),
+        "no folding": (r"LOWER\(", "("),
+        "no cast": (r"CAST\({v} AS \w+\([0-9,]+\)\)", "{v}"),
+        "not as a number": (r" \+ 0", ""),
+        "NULL is different from nothing": (r"<=>", "="),
+        "a bar escapes": (r"REPLACE\(LOWER\({v}\), '\|', '\|\|'\)", "LOWER({v})"),
     }
 
     def native(self, kind, value):

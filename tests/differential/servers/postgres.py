@@ -8,7 +8,7 @@ INFINITY = [("'infinity'", "infinity"), ("'-infinity'", "-infinity")]
 UNBOUNDED = ["0.1", "0.1000000000000000000001", "5.0", "5.000", "1.50", "0.5", "1" + "0" * 200,
              "0." + "0" * 199 + "1"]
 OLD_DATES = ["0044-03-15 BC", "4000-01-01 BC", "10000-01-01", "294000-06-30"]
-OLD_STAMPS = ["0044-03-15 12:00:00 BC", "10000-01-01 00:00:00"]
+OLD_STAMPS = ["0044-03-15 12:00:00 BC", "4000-01-01 00:00:00 BC", "10000-01-01 00:00:00"]
 OWN = {
     "double": [("'-0'", 0.0), ("'NaN'", None)],
     "real": [("'NaN'", None)],
@@ -22,7 +22,9 @@ OWN = {
     "date": INFINITY + [(quoted(t), t) for t in OLD_DATES],
     "time": [("'24:00:00'", "24:00:00")],
     "timestamp": INFINITY + [(quoted(t), t) for t in OLD_STAMPS],
-    "timestamptz": INFINITY[:1] + [("'2026-01-05 01:00:00+01'", "2026-01-05 00:00:00")],
+    "timestamptz": INFINITY + [("'2026-01-05 01:00:00+01'", "2026-01-05 00:00:00"),
+                                ("'4000-01-01 00:00:00+00 BC'", "4000-01-01 00:00:00 BC"),
+                                ("'10000-01-01 00:00:00+00'", "10000-01-01 00:00:00")],
 }
 
 
@@ -34,17 +36,30 @@ class Postgres(SqlServer):
         "wide": "numeric(38,20)", "unbounded": "numeric", "text": "text",
         "varchar": "character varying(300)", "bytewise": 'text COLLATE "C"',
         "folding": "text COLLATE differential.folding", "char": "character(8)",
+        "folding char": "character(8) COLLATE differential.folding",
         "enum": "differential.mood", "uuid": "uuid", "json": "json", "jsonb": "jsonb",
-        "date": "date", "time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz",
+        "date": "date", "time": "time", "timestamp": "timestamp", "seconds": "timestamp(0)",
+        "timestamptz": "timestamptz",
         "bytes": "bytea", "interval": "interval", "inet": "inet",
         "array": "integer[]", "composite": "differential.pair"
     }
     setup = [
         "DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
         "CREATE TYPE differential.mood AS ENUM ({enum})",
-        "CREATE TYPE differential.pair AS (x integer, y text)", "CREATE COLLATION differential.folding"
+        "CREATE TYPE differential.pair AS (x integer, y text)",
+        "CREATE COLLATION differential.folding"
         " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
     ]
+
+    operator = "OPERATOR(pg_catalog.{})"
+    losses = {
+        "the column's own collation": (r' COLLATE pg_catalog\."C"', ""),
+        "no folding": (r"pg_catalog\.lower\(", "("),
+        "no trimming": (r"pg_catalog\.rtrim\(", "("),
+        "NULL is different from nothing": (r"IS DISTINCT FROM", "<>"),
+        "NaN is a number": (r"NULLIF\({c}, 'NaN'\)", "{c}"),
+        "a backslash escapes": (r"pg_catalog\.like_escape\((.*), ''\)", r"\1"),
+    }
 
     def native(self, kind, value):
         if kind.name == "bool":

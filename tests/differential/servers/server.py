@@ -5,8 +5,19 @@ A server is one file beside this one with one class, and its name in __init__.py
 values that only it can hold, and makes and fills the relations of dataset.py.
 """
 
+import re
+
 import dataset
+from coverage import ABOVE
 from traps import BY_NAME
+
+# The comparison that is most easily taken for another.
+NEIGHBOUR = {"=": ">=", "<>": "<", "<": "<=", "<=": "<", ">": ">=", ">=": ">",
+             "IS NULL": "IS NOT NULL", "IS NOT NULL": "IS NULL"}
+# That of a superset must lose something.
+LESS = {"=": ">", "<>": "<", "<": ">", "<=": "<", ">": "<", ">=": ">"}
+# SQLite offers these as if their collation were always BINARY.
+BINARY_ONLY = {"<>", "IS NOT", "ORDER BY", "DISTINCT"}
 
 
 class Server:
@@ -43,6 +54,10 @@ class Server:
         """Native statements (tskdb_exec) that make the relations anew and fill them."""
         raise NotImplementedError
 
+    def mutants(self, row):
+        """How ROW (coverage.Row) can be made wrong: pairs of words and fields of probe.h."""
+        return []
+
     def refill(self, table, rows):
         """Native statements after which TABLE, which is no view, has these rows alone."""
         raise NotImplementedError
@@ -60,6 +75,8 @@ class SqlServer(Server):
     quote = '"'
     insert = "INSERT INTO {table} VALUES {rows}"
     analyze = "ANALYZE {table}"
+    operator = "{}"  # how a comparison is spelled
+    losses = {}  # what a row's text may lose: words -> (pattern, what is left)
     setup = []
 
     def sql_name(self, table):
@@ -79,6 +96,37 @@ class SqlServer(Server):
         name = self.sql_name(table.name)
         values = ", ".join("(" + ", ".join(native for native, _ in row) + ")" for row in rows)
         return [f"DELETE FROM {name}"] + [self.insert.format(table=name, rows=values)] * bool(rows)
+
+    def mutants(self, row):
+        if row.verdict == "superset":
+            yield "exact for superset", {"verdict": "exact"}
+        if row.collations and row.left_over - {"other"} and not set(row.operators) <= BINARY_ONLY:
+            yield "any collation", {"collations": "0"}
+        if row.needs:
+            yield "any column", {"needs": "0"}
+        for operator in row.operators if "{op}" in row.text else ():
+            neighbour = (LESS if row.verdict == "superset" else NEIGHBOUR)[operator]
+            other = self.operator.replace("{}", neighbour)
+            yield (f"{other} for {operator}",
+                   {"operator": operator, "text": row.text.replace("{op}", other)})
+        for words, text in self._texts(row):
+            yield words, {"text": text}
+
+    def _texts(self, row):
+        """Other texts for the row."""
+        for words, (pattern, rest) in self.losses.items():
+            less = re.sub(pattern, rest, row.text)
+            if less != row.text:
+                yield words, less
+        parts = top_level_parts(row.text)
+        for i in range(len(parts) if len(parts) > 1 else 0):
+            word = "AND" if " AND " in row.text else "OR"
+            yield (f"without {parts[i]}",
+                   "(" + f" {word} ".join(parts[:i] + parts[i + 1:]) + ")")
+        if row.operators[0] in ABOVE:
+            yield "by NULL alone", "({c} IS NULL)"
+        elif "{op}" not in row.text:
+            yield "the contrary", f"NOT ({row.text})"
 
     def _quoted(self, name):
         return self.quote + name + self.quote
@@ -109,3 +157,19 @@ class SqlServer(Server):
 
 def quoted(text):
     return "'" + text.replace("'", "''") + "'"
+
+
+def top_level_parts(text):
+    """What AND or OR joins in a text in parentheses."""
+    if not text.startswith("(") or not text.endswith(")"):
+        return [text]
+    parts, depth, start = [], 0, 1
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0 and i < len(text) - 1:
+            return [text]
+        for word in (" AND ", " OR ") if depth == 1 else ():
+            if text.startswith(word, i):
+                parts.append(text[start:i])
+                start = i + len(word)
+    return parts + [text[start:-1]]

@@ -1,0 +1,41 @@
+"""equivalent.py - mutants of pushdown rows that mean the same, and why: no statement can notice."""
+
+INDEX = "it is there for the index"
+BESIDE = "the bound lies beside the value, and < and > are not sent"
+RECHECKED = "SQLite checks an IN list again, so more rows do not show"
+
+NUMERIC = "{c} {op} {v}::pg_catalog.numeric"
+CHAR = ("({c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar"
+        " AND {c}::pg_catalog.text OPERATOR(pg_catalog.=) {v}::pg_catalog.text)")
+DECIMAL = "{c} {op} CAST({v} AS DECIMAL(65,30))"
+BYTES = "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
+TEXT_IN = "({c} IN ({v}) AND " + BYTES + " IN ({v}))"
+LIKE = ("(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin"
+        " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', " + BYTES + ") > 0"
+        " OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)")
+
+# server: (the row's text, the mutant's words, why)
+KNOWN = {
+    "postgres": [
+        (NUMERIC, "OPERATOR(pg_catalog.>) for <", BESIDE),
+        (NUMERIC, "OPERATOR(pg_catalog.<) for <=", BESIDE),
+        (NUMERIC, "OPERATOR(pg_catalog.<) for >", BESIDE),
+        (NUMERIC, "OPERATOR(pg_catalog.>) for >=", BESIDE),
+        (CHAR, "without {c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar", INDEX),
+    ],
+    "mysql": [
+        (DECIMAL, "no cast", INDEX),
+        (DECIMAL, "> for <", BESIDE),
+        (DECIMAL, "< for >", BESIDE),
+        ("NOT ({c} <=> CAST({v} AS DECIMAL(65,30)))", "no cast", INDEX),
+        ("{c} IN ({v})", "any column", RECHECKED),
+        ("({c} = {v} AND " + BYTES + " = {v})", "without {c} = {v}", INDEX),
+        (TEXT_IN, "the column's own collation", RECHECKED),
+        (TEXT_IN, "without {c} IN ({v})", INDEX),
+        (TEXT_IN, "without " + BYTES + " IN ({v})", RECHECKED),
+        (BYTES, "the column's own character set", "the bytes of latin1 are in the same order"),
+        (LIKE, "the column's own collation", "a NUL is found by its byte in any collation"),
+    ],
+}
+EQUIVALENT = {(server, text, words): why
+              for server, known in KNOWN.items() for text, words, why in known}
