@@ -8,7 +8,7 @@ class Address:
         parts = urlsplit(url)
         self.scheme, self.host, self.port = parts.scheme, parts.hostname, parts.port
         self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
-        self.database = parts.path.lstrip("/")
+        self.database, self.query = parts.path.lstrip("/"), parts.query
 
     def moved(self, port):
         """The same server by way of another port of this machine: a proxy."""
@@ -18,7 +18,9 @@ class Address:
 
     def __str__(self):
         login = quote(self.user, safe="") + (":" + quote(self.password, safe="") if self.password else "")
-        return f"{self.scheme}://{login}@{self.host}:{self.port}/{self.database}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        query = "?" + self.query if self.query else ""
+        return f"{self.scheme}://{login}@{host}:{self.port}/{self.database}{query}"
 
 
 def server(name):

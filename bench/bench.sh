@@ -17,4 +17,7 @@ set -a
 eval "$urls"
 set +a
 "$root/bench/run.py" --build "$build" --json "$build/bench.json" "$@"
+"$root/bench/joins.py" --build "$build" --json "$build/joins.json"
+"$root/bench/javascript.py" --build "$build" --data "$build/bench-data" --json "$build/javascript.json"
 "$root/bench/tpch/run.py" --build "$build" --data "$build/bench-data" --json "$build/tpch.json"
+"$root/bench/mixed.py" --build "$build" --json "$build/mixed.json"

@@ -1,5 +1,10 @@
 # bench/local.mk - the benchmark's programs and `make bench`.  They are built for it alone.
-BENCHES = %reldir%/sqlite_host %reldir%/bare_postgres %reldir%/bare_mysql %reldir%/proxy
+BENCHES = \
+	%reldir%/bare_join \
+	%reldir%/bare_mysql \
+	%reldir%/bare_postgres \
+	%reldir%/proxy \
+	%reldir%/sqlite_host
 if DRIVER_MONGO
 BENCHES += %reldir%/bare_mongo
 endif
@@ -15,15 +20,23 @@ bench_bare_postgres_LDADD = $(POSTGRES_LIBS)
 bench_bare_mysql_SOURCES = %reldir%/bare_mysql.c
 bench_bare_mysql_CPPFLAGS = $(MYSQL_CFLAGS)
 bench_bare_mysql_LDADD = $(MYSQL_LIBS)
+
 bench_bare_mongo_SOURCES = %reldir%/bare_mongo.c
 bench_bare_mongo_CPPFLAGS = -D_GNU_SOURCE $(MONGO_CFLAGS)
 bench_bare_mongo_LDADD = $(MONGO_LIBS)
-
+bench_bare_join_SOURCES = %reldir%/bare_join.c
+bench_bare_join_CPPFLAGS = $(POSTGRES_CFLAGS) $(MYSQL_CFLAGS)
+bench_bare_join_LDADD = $(POSTGRES_LIBS) $(MYSQL_LIBS)
 bench_proxy_SOURCES = %reldir%/proxy.c
 
 EXTRA_DIST += \
 	%reldir%/address.py \
 	%reldir%/bench.sh \
+	%reldir%/comparison.py \
+	%reldir%/javascript.js \
+	%reldir%/javascript.py \
+	%reldir%/joins.py \
+	%reldir%/mixed.py \
 	%reldir%/network.py \
 	%reldir%/program.py \
 	%reldir%/run.py \

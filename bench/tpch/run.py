@@ -72,10 +72,11 @@ class Tskdb:
         self.shell = program.sqlite()
         m = address.Address(str(self.servers["mysql"]))
         m.database = "tpch"
-        p = f"{self.servers['postgres']}?options=-csearch_path%3Dtpch"
+        p = address.Address(str(self.servers["postgres"]))
+        p.query = "options=-csearch_path%3Dtpch"
         options = json.dumps(self.bench.attach)
         self.shell.run(f".load {self.bench.build}/tskdb\n"
-                       f"SELECT tskdb_attach('p', {program.quoted(p)}, {program.quoted(options)});\n"
+                       f"SELECT tskdb_attach('p', {program.quoted(str(p))}, {program.quoted(options)});\n"
                        f"SELECT tskdb_attach('m', {program.quoted(str(m))}, {program.quoted(options)});")
 
     def requests(self):
