@@ -138,3 +138,9 @@ def move_hub(address, postgres, mysql):
     """Has the hub use these ports from its next session on."""
     psql(address, HUB, f"ALTER SERVER p OPTIONS (SET port '{postgres.port}');"
                        f"ALTER SERVER m OPTIONS (SET port '{mysql.port}')")
+
+
+def stop_hub(address):
+    """Ends what the hub is doing for a client that is gone, and what its servers do for it."""
+    psql(address, address.database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                    f" WHERE datname = '{HUB}' OR application_name = 'postgres_fdw'")

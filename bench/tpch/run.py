@@ -144,6 +144,8 @@ class Bench:
             print(f"  {system.name}: {str(failed) or 'given up'}", flush=True)
             if system.shell.process.poll() is None:
                 system.shell.close()
+            if isinstance(system, Hub):
+                data.stop_hub(self.postgres)
             system.open()
             return None
         finally:
