@@ -28,6 +28,7 @@ enum {
   SOURCES = 4,                   /* cursors that are watched at a time */
   SOURCE_COLUMNS = 64,           /* of a cursor's batch that are looked at */
   LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
+  LIST_MOST = 1000,              /* a longer list counts as one that changes */
   KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
 };
 
@@ -172,11 +173,17 @@ static void forget(keyed *k) {
 /* ---- what changes -------------------------------------------------------- */
 
 static bool same_argument(const value *a, const value *b) {
-  if (a->storage != b->storage || a->storage == STORAGE_LIST) return false;
+  if (a->storage != b->storage) return false;
   switch (a->storage) {
     case STORAGE_INTEGER: return a->integer == b->integer;
     case STORAGE_REAL: return a->real == b->real;
     case STORAGE_NULL: return true;
+    case STORAGE_LIST:
+      if (a->n_list != b->n_list || a->n_list > LIST_MOST) return false;
+      for (size_t i = 0; i < a->n_list; i++) {
+        if (!same_argument(&a->list[i], &b->list[i])) return false;
+      }
+      return true;
     default:
       return a->length == b->length &&
              (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
@@ -213,15 +220,21 @@ static void see_changes(keyed *k, const value *arguments) {
   }
 }
 
+static value copied(value v, arena *a) {
+  if (v.storage == STORAGE_TEXT || v.storage == STORAGE_BLOB) {
+    v.bytes = arena_strndup(a, v.bytes ? v.bytes : "", v.length);
+  } else if (v.storage == STORAGE_LIST) {
+    size_t n = v.n_list <= LIST_MOST ? v.n_list : 0;
+    value *list = arena_alloc(a, (n + 1) * sizeof(*list));
+    for (size_t i = 0; list && i < n; i++) list[i] = copied(v.list[i], a);
+    v.list = list;
+  }
+  return v;
+}
+
 static bool remember_arguments(keyed *k, const value *arguments) {
   arena_reset(&k->last_arena);
-  for (int i = 0; i < k->n_arguments; i++) {
-    value v = arguments[i];
-    if (v.storage == STORAGE_TEXT || v.storage == STORAGE_BLOB) {
-      v.bytes = arena_strndup(&k->last_arena, v.bytes ? v.bytes : "", v.length);
-    }
-    k->last[i] = v.storage == STORAGE_LIST ? (value){.storage = STORAGE_LIST} : v;
-  }
+  for (int i = 0; i < k->n_arguments; i++) k->last[i] = copied(arguments[i], &k->last_arena);
   return !k->last_arena.failed;
 }
 
