@@ -20,11 +20,13 @@
 #define KEYS_AT_ONCE      256.0  /* that share the server's look for rows that no index finds */
 #define UNKNOWN_ROWS      10000.0
 #define SERVER_SCAN       0.05   /* the server's own look at a row that it does not send */
+#define SERVER_FIND       0.25   /* the same for a row that an index leads to */
 #define IN_LIST_LENGTH    25.0   /* SQLite's own guess for an IN list */
 
 /* Selectivity where statistics do not tell. */
 #define EQUAL_FRACTION    0.1
 #define RANGE_FRACTION    0.25
+#define BETWEEN_FRACTION  0.0625 /* of a second range on one column: together SQLite's own 1/64 */
 #define PATTERN_FRACTION  0.1
 #define NOT_EQUAL_FRACTION 0.9
 
@@ -38,7 +40,18 @@ static double equal_fraction(const column *c, double rows) {
   return c->distinct >= 1 ? 1 / c->distinct : fmax(1 / rows, EQUAL_FRACTION);
 }
 
-static double fraction(const plan_term *t, const relation *r, double rows) {
+static bool is_range(query_operator op) { return OPS(op) & OPS_RANGE; }
+
+/* Whether an earlier term is a range on the same column. */
+static bool is_second_range(const plan *p, int i) {
+  for (int k = 0; k < i && is_range(p->terms[i].op); k++) {
+    if (p->terms[k].column == p->terms[i].column && is_range(p->terms[k].op)) return true;
+  }
+  return false;
+}
+
+static double fraction(const plan *p, int i, const relation *r, double rows) {
+  const plan_term *t = &p->terms[i];
   const column *c = &r->columns[t->column];
   double nulls = c->null_fraction >= 0 ? c->null_fraction : EQUAL_FRACTION;
   switch (t->op) {
@@ -48,7 +61,7 @@ static double fraction(const plan_term *t, const relation *r, double rows) {
     case OP_IS_NULL: return nulls;
     case OP_NOT_NULL: return 1 - nulls;
     case OP_LIKE: case OP_GLOB: return PATTERN_FRACTION;
-    default: return RANGE_FRACTION;
+    default: return is_second_range(p, i) ? BETWEEN_FRACTION : RANGE_FRACTION;
   }
 }
 
@@ -81,22 +94,27 @@ bool plan_is_unique(const plan *p, const relation *r) {
   return false;
 }
 
-/* Whether the server finds the rows by an index: a sent term is on the first column of one. */
-static bool is_indexed(const plan *p, const relation *r) {
+/* How many rows the server looks at to find those that it sends: all of them, or
+** what the best index leads to by its first column. */
+static double looked_at(const plan *p, const relation *r, double all, bool *indexed) {
+  double least = all;
+  *indexed = false;
   for (int i = 0; i < p->n_terms; i++) {
     const plan_term *t = &p->terms[i];
     if (!is_sent(t) || t->op == OP_NE || t->op == OP_IS_NOT) continue;
     for (int k = 0; k < r->n_indexes; k++) {
       const relation_index *index = &r->indexes[k];
-      if (index->n_columns && index->columns[0] == t->column) return true;
+      if (!index->n_columns || index->columns[0] != t->column) continue;
+      *indexed = true;
+      least = fmin(least, all * fraction(p, i, r, all));
     }
   }
-  return false;
+  return least;
 }
 
 /* SQLite may rely on "at most one row" only where no value whatever widens the
 ** request: an exact equality on each column of the key, for values of every class. */
-static bool is_unique_for_certain(const plan_subject *s, const plan *p) {
+bool plan_is_unique_for_certain(const plan_subject *s, const plan *p) {
   const relation *r = s->relation;
   for (int k = 0; k < r->n_key; k++) {
     const column *c = &r->columns[r->key[k]];
@@ -121,15 +139,19 @@ void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info) {
   for (int i = 0; i < p->n_terms; i++) {
     if (!is_sent(&p->terms[i])) continue;
     constrained = true;
-    rows *= fraction(&p->terms[i], r, all);
+    rows *= fraction(p, i, r, all);
   }
-  if (plan_is_unique(p, r)) rows = 1;
+  bool indexed, unique = plan_is_unique(p, r);
+  double found = looked_at(p, r, all, &indexed);
+  if (unique) rows = found = 1;
   rows = fmax(rows, 1);
   double whole = ROUND_TRIP + all + all * SERVER_SCAN;
-  double look = is_indexed(p, r) ? 0 : all * SERVER_SCAN / (probe ? KEYS_AT_ONCE : 1);
+  double look = indexed || unique ? found * SERVER_FIND
+                                  : all * SERVER_SCAN / (probe ? KEYS_AT_ONCE : 1);
+  look = fmin(look, all * SERVER_SCAN);
   double cost = (probe ? PROBE : ROUND_TRIP) + rows + look;
   if (constrained && !r->n_key) cost = fmax(cost, whole);
   info->estimatedCost = constrained ? cost : whole;
   info->estimatedRows = (sqlite3_int64)fmin(rows, 1e15);
-  if (is_unique_for_certain(s, p)) info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
+  if (plan_is_unique_for_certain(s, p)) info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
 }

@@ -367,11 +367,11 @@ static bool probe(cursor *c, const value *arguments, int n, tskdb_error *e) {
   return ask_server(c, arguments, n, e) && keep(c, e);
 }
 
-/* An ordered scan is no probe: what is remembered has no order. */
+/* Where the server may merge rows, those of different keys would be merged too. */
 static void prepare_probing(cursor *c, const value *arguments, int n) {
   const server_options *o = &c->table->server->options;
   if (c->keyed && keyed_fits(c->keyed, arguments, n)) return;
-  if (c->plan.n_order || !(o->batch_keys || o->fetch_whole)) return;
+  if (c->plan.distinct || !(o->batch_keys || o->fetch_whole)) return;
   park(c);
   keyed_free(c->keyed);
   c->keyed = NULL;

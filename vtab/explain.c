@@ -105,7 +105,7 @@ static void print_line(buffer *out, const char *text) {
 /* What cursor.c and keyed.c would try. */
 static const char *print_joins(const plan *p, const plan_subject *s, arena *a) {
   buffer text = {0};
-  bool probed = !p->n_order;
+  bool probed = !p->distinct;
   if (probed && s->options->batch_keys && plan_is_probe(p)) {
     print_line(&text, "keys: up to 1024 in a request, where they come from another server's rows");
   }

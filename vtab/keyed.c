@@ -11,6 +11,10 @@
 ** source.  Cursors are known by identity: one that was closed, or has
 ** another plan, is none of them any more.
 **
+** Order: a request for many keys asks for the plan's own ORDER BY.  Rows come
+** sorted as a whole, each key's list keeps the order of arrival, and all rows
+** of a key come from one request.
+**
 ** Memory: the option `memory` bounds the store.  Keys that were asked for in
 ** batches are forgotten when it is full; a whole table is spilled.
 */
@@ -94,12 +98,12 @@ static affinity key_affinity(const column *c) {
 static bool copy_plan(keyed *k, const plan *p) {
   plan *q = &k->plan;
   *q = *p;
-  q->n_order = 0;
-  q->sorted = q->distinct = false;
   q->limit = q->offset = PLAN_LOCAL;
   q->terms = arena_alloc(&k->arena, ((size_t)p->n_terms + 1) * sizeof(*q->terms));
   q->columns = arena_alloc(&k->arena, ((size_t)p->n_columns + 1) * sizeof(*q->columns));
-  if (!q->terms || !q->columns) return false;
+  q->order = arena_alloc(&k->arena, ((size_t)p->n_order + 1) * sizeof(*q->order));
+  if (!q->terms || !q->columns || !q->order) return false;
+  if (p->n_order) memcpy(q->order, p->order, (size_t)p->n_order * sizeof(*q->order));
   if (p->n_terms) memcpy(q->terms, p->terms, (size_t)p->n_terms * sizeof(*q->terms));
   if (p->n_columns) memcpy(q->columns, p->columns, (size_t)p->n_columns * sizeof(*q->columns));
   for (int i = 0; i < p->n_terms; i++) {

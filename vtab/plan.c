@@ -239,7 +239,11 @@ bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan
   bool ordered = choose_order(s, info, a, out);
   info->orderByConsumed = ordered && info->nOrderBy > 0;
   if (ordered && s->pushdown.enabled) choose_limit(info, r, out, &n_arguments);
-  if (!ordered) out->n_order = 0;
+  /* One row has every order; whether it is one is certain only sometimes (cost.c). */
+  if (!ordered || plan_is_unique(out, r)) out->n_order = 0;
+  if (!ordered || (plan_is_unique(out, r) && !plan_is_unique_for_certain(s, out))) {
+    info->orderByConsumed = false;
+  }
   out->sorted = out->n_order && mode != 1 && mode != 2;
   out->distinct = out->n_order && may_merge(s, mode, out);
   plan_cost(s, out, info);

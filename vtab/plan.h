@@ -66,6 +66,7 @@ bool plan_is_probe(const plan *p);
 
 /* Whether the terms that are sent can match one row at most (cost.c). */
 bool plan_is_unique(const plan *p, const relation *r);
+bool plan_is_unique_for_certain(const plan_subject *s, const plan *p);
 
 /* Fills in cost, row estimate and the unique flag (cost.c). */
 void plan_cost(const plan_subject *s, const plan *p, sqlite3_index_info *info);
