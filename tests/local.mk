@@ -42,6 +42,7 @@ SCRIPT_SUITES = \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
 	%reldir%/vtab/mongo_comparison.test \
+	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
 	%reldir%/hosts/node.test \

@@ -46,8 +46,9 @@ typedef struct mongo_call {
   const wait_scope *scope;
   int limit_ms;                /* of one wait, 0: none */
   int64_t deadline_us;         /* of all waits, 0: none */
-  bool stopped;                /* the wait ended it: what follows is a grace period */
-  bool gave_up;                /* the grace period ended too: the library gets errors */
+  bool stopped;                /* its wait has ended: the answer is awaited a moment more */
+  bool killed;                 /* the server was told to stop: its error is awaited */
+  bool gave_up;                /* for nothing: the library gets errors */
   bool farewell;               /* closing: writes go out, nothing is waited for */
   tskdb_error why;             /* if stopped */
 } mongo_call;
@@ -72,9 +73,8 @@ void mongo_begin(mongo_call *call, mongo_connection *c, const wait_scope *w);
 void mongo_begin_until(mongo_call *call, mongo_connection *c, const wait_scope *w,
                        int64_t deadline_us);
 void mongo_end(mongo_connection *c);
-/* The wait has ended as call->why says: tells the server and starts the grace period.
-** False: there is nothing more to wait for. */
-bool mongo_stop(mongo_connection *c);
+/* The present wait has ended as call->why says, or a period after that: begins the next. */
+void mongo_stop(mongo_connection *c);
 
 typedef enum mongo_command_kind {
   MONGO_READ,                  /* with the read preference and concern of the URL */

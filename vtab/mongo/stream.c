@@ -64,27 +64,22 @@ static bool is_over(const mongo_connection *c) {
 ** (negative: as long as the call may), has ended otherwise. */
 static bool wait_ready(mongo_connection *c, int fd, short events, int asked_ms) {
   static const wait_scope grace = {.wake_fd = -1};
-  errno = ETIMEDOUT;
   while (!is_over(c) && !c->call->farewell) {
     mongo_call *call = c->call;
+    const wait_scope *scope = call->stopped ? &grace : call->scope;
     int limit = wait_limit(call, asked_ms);
-    bool timed_out = limit < 0;
-    if (!timed_out && !wait_socket_for(call->stopped ? &grace : call->scope, fd, events, limit,
-                                       &timed_out, NULL, &call->why)) {
-      if (!mongo_stop(c)) break;
-      continue;
+    bool timed_out = limit < 0, interrupted = false;
+    if (!timed_out) {
+      interrupted = !wait_socket_for(scope, fd, events, limit, &timed_out, NULL, &call->why);
     }
-    if (!timed_out) return true;
-    if (call->stopped) {
-      call->gave_up = true;
-      break;
-    }
+    if (!timed_out && !interrupted) return true;
     /* The library's own limit is its own affair. */
-    if (asked_ms > 0 && limit == asked_ms && (call->limit_ms <= 0 || asked_ms < call->limit_ms))
-      break;
-    error_set(&call->why, ERROR_TIMEOUT, "no answer for %d ms (option timeout)",
-              call->scope->timeout_ms);
-    if (!mongo_stop(c)) break;
+    if (timed_out && limit == asked_ms && limit != call->limit_ms) break;
+    if (timed_out && !call->stopped) {
+      error_set(&call->why, ERROR_TIMEOUT, "no answer for %d ms (option timeout)",
+                call->scope->timeout_ms);
+    }
+    mongo_stop(c);
   }
   errno = ETIMEDOUT;
   return false;

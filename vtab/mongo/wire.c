@@ -1,10 +1,10 @@
 /*
 ** wire.c - calls into the client library: what they wait for, what they say.
 **
-** When the user interrupts a call or the server is silent for too long, the
-** server is told to stop by a second connection (killSessions), and its
-** answer, which is then an error, is awaited for a moment, so that the
-** connection can be used again.  Without that answer it is broken.
+** When the user interrupts a call or the server is silent for too long, its
+** answer is awaited for one moment more; then the server is told to stop by a
+** second connection (killSessions), and its answer, which is now an error, is
+** read, so that the connection can be used again.  Without it it is broken.
 **
 ** The library writes its warnings to the host's standard error, and a process
 ** has one log handler for all of it.  Ours says nothing of what comes from
@@ -15,7 +15,10 @@
 
 #include "vtab/mongo/mongo_driver.h"
 
-enum { GRACE_MS = 2000 };
+enum {
+  PATIENCE_MS = 50, /* an answer that is nearly there is cheaper than a second connection */
+  GRACE_MS = 2000 /* for the error that killSessions makes of it */
+};
 
 /* Whether this thread is inside a call of ours. */
 static _Thread_local int inside;
@@ -60,16 +63,17 @@ void mongo_end(mongo_connection *c) {
   c->call = NULL;
 }
 
-bool mongo_stop(mongo_connection *c) {
+void mongo_stop(mongo_connection *c) {
   mongo_call *call = c->call;
-  call->stopped = true;
-  if (bson_empty(&c->session_id)) {
+  int more_ms = call->stopped ? GRACE_MS : PATIENCE_MS;
+  if (call->killed || bson_empty(&c->session_id)) {
     call->gave_up = true;
-    return false;
+  } else if (call->stopped) {
+    call->killed = true;
+    mongo_driver_cancel(&c->base);
   }
-  mongo_driver_cancel(&c->base);
-  call->deadline_us = wait_now_us() + (int64_t)GRACE_MS * 1000;
-  return true;
+  call->stopped = true;
+  call->deadline_us = wait_now_us() + (int64_t)more_ms * 1000;
 }
 
 /* ---- errors ---------------------------------------------------------------- */
