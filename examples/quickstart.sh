@@ -1,12 +1,12 @@
 #!/bin/bash
-# examples/quickstart.sh - one SQL statement over PostgreSQL, MariaDB and a SQLite file.
+# examples/quickstart.sh - one SQL statement over PostgreSQL, MariaDB, MongoDB and a SQLite file.
 #
 #   examples/quickstart.sh           try it; everything it started is gone afterwards
 #   examples/quickstart.sh --keep    leave the servers running and say where they are
 #
 # It installs the Debian packages that are missing, builds tskdb in ./build unless it is built,
 # starts private servers in a temporary folder, loads a small shop into them and into a SQLite
-# file, and asks one question that needs all three, in the stock sqlite3 shell.  A server that
+# file, and asks one question that needs all of them, in the stock sqlite3 shell.  A server that
 # cannot be installed is left out and its table stands in a SQLite file instead.
 set -euo pipefail
 
@@ -79,25 +79,40 @@ products_sql="
 CREATE TABLE products (id INTEGER PRIMARY KEY, title TEXT NOT NULL, price REAL NOT NULL);
 INSERT INTO products VALUES (10, 'slide rule', 12.5), (11, 'astrolabe', 89.0), (12, 'ink', 3.2), (13, 'globe', 240.0);
 "
+reviews_json='
+{"delete": "reviews", "deletes": [{"q": {}, "limit": 0}]};
+{"insert": "reviews", "documents": [
+  {"_id": 10, "stars": 4.5, "by": {"name": "Émilie"}, "tags": ["wood", "exact"]},
+  {"_id": 11, "stars": 3, "by": {"name": "Carl"}},
+  {"_id": 12, "stars": 5, "by": {"name": "Ada"}, "tags": []},
+  {"_id": 13, "stars": 2.5}]};
+'
+reviews_sql="
+CREATE TABLE reviews (_id INTEGER PRIMARY KEY, stars REAL NOT NULL);
+INSERT INTO reviews VALUES (10, 4.5), (11, 3), (12, 5), (13, 2.5);
+"
 question="
-SELECT c.name, c.country, count(*) AS orders, sum(o.quantity * p.price) AS total
+SELECT c.name, c.country, count(*) AS orders, sum(o.quantity * p.price) AS total,
+       round(avg(r.stars), 1) AS stars
   FROM pg.orders o
   JOIN crm.customers c ON c.id = o.customer_id
   JOIN products p      ON p.id = o.product_id
+  JOIN docs.reviews r  ON r._id = o.product_id
  WHERE o.placed_at >= '2026-01-01'
  GROUP BY c.id
  ORDER BY total DESC;
 "
 
 attachments=''
-# attach NAME URL SQL: loads SQL into the server, or into a SQLite file where there is none.
+# attach NAME URL STATEMENTS [SQL]: loads the statements into the server, or, where there is none,
+# the SQL (the statements, if it is left out) into a SQLite file.
 attach() {
-    local name=$1 url=$2 sql=$3
+    local name=$1 url=$2 statements=$3
     if [ -z "$url" ]; then
         url=sqlite:$work/$name.db
-        sqlite3 "$work/$name.db" "$sql"
+        sqlite3 "$work/$name.db" "${4:-$statements}"
     else
-        load_with_tskdb "$url" "$sql"
+        load_with_tskdb "$url" "$statements"
     fi
     attachments+="SELECT tskdb_attach('$name', '${url//\'/\'\'}');"$'\n'
 }
@@ -141,7 +156,7 @@ show() {
 title "packages"
 install_group build
 install_group shell
-for server in postgres mysql; do
+for server in postgres mysql mongo; do
     install_group $server || echo "quickstart: $server could not be installed; going on without it"
 done
 
@@ -155,8 +170,10 @@ eval "$("$root/tests/servers.sh" urls)"
 sqlite3 "$work/shop.db" "$products_sql"
 attach pg "${TSKDB_TEST_POSTGRES:-}" "$orders_sql"
 attach crm "${TSKDB_TEST_MYSQL:-}" "$customers_sql"
+attach docs "${TSKDB_TEST_MONGO:-}" "$reviews_json" "$reviews_sql"
 echo "orders:    ${TSKDB_TEST_POSTGRES:+PostgreSQL}${TSKDB_TEST_POSTGRES:-a SQLite file}" | sed 's/PostgreSQL.*/PostgreSQL/'
 echo "customers: ${TSKDB_TEST_MYSQL:+MariaDB}${TSKDB_TEST_MYSQL:-a SQLite file}" | sed 's/MariaDB.*/MariaDB/'
+echo "reviews:   ${TSKDB_TEST_MONGO:+MongoDB}${TSKDB_TEST_MONGO:-a SQLite file}" | sed 's/MongoDB.*/MongoDB/'
 echo "products:  shop.db, a SQLite file"
 
 show
