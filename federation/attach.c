@@ -14,6 +14,10 @@
 #include "vtab/url.h"
 #include "vtab/wait.h"
 
+static bool may_change(registry *r, const char *what, tskdb_error *e) {
+  return registry_unlocked(r, what, e) && schema_is_changeable(r, what, e);
+}
+
 static void summarise(const attached_server *s, int64_t round_trips, int64_t started_us, buffer *out) {
   const catalog *c = s->base.catalog;
   int attached = 0, unusable = 0;
@@ -23,6 +27,7 @@ static void summarise(const attached_server *s, int64_t round_trips, int64_t sta
   }
   buffer_printf(out, "%s: %d table%s", s->base.name, attached, attached == 1 ? "" : "s");
   if (unusable) buffer_printf(out, " (%d not usable)", unusable);
+  if (s->schema == SCHEMA_TEMP) buffer_printf(out, " named \"%s.table\"", s->base.name);
   buffer_printf(out, ", %s %s, %lld round trips, %lld ms", c->product, c->server_version,
                 (long long)round_trips, (long long)(wait_now_us() - started_us) / 1000);
 }
@@ -69,7 +74,7 @@ bool attach_server(registry *r, const char *name, const char *address, const cha
   options o;
   const driver *d = NULL;
   attached_server *s = NULL;
-  if (!registry_unlocked(r, "tskdb_attach()", e) || !schema_name_is_free(r, name, e)) return false;
+  if (!may_change(r, "tskdb_attach()", e) || !schema_name_is_free(r, name, e)) return false;
   const char *scheme = url_scheme(address, &a);
   bool is_file = scheme && strcmp(scheme, "sqlite") == 0;
   int number = is_file ? -1 : drivers_find(scheme, e);
@@ -82,7 +87,7 @@ bool attach_server(registry *r, const char *name, const char *address, const cha
 }
 
 bool attach_detach(registry *r, const char *name, tskdb_error *e) {
-  attached_server *s = registry_unlocked(r, "tskdb_detach()", e) ? registry_find(r, name, e) : NULL;
+  attached_server *s = may_change(r, "tskdb_detach()", e) ? registry_find(r, name, e) : NULL;
   if (!s || !schema_drop(s, e)) return false;
   registry_remove(r, s);
   return true;
@@ -169,7 +174,7 @@ static bool refresh(attached_server *s, changes *found, tskdb_error *e) {
 
 bool attach_refresh(registry *r, const char *name, buffer *report, tskdb_error *e) {
   changes found = {0};
-  attached_server *s = registry_unlocked(r, "tskdb_refresh()", e) ? registry_find(r, name, e) : NULL;
+  attached_server *s = may_change(r, "tskdb_refresh()", e) ? registry_find(r, name, e) : NULL;
   if (!s) return false;
   if (!s->base.driver) return error_set(e, ERROR_CONFIG, "\"%.64s\" is a SQLite file: nothing to refresh", name);
   registry_forget_described(r, name);

@@ -3,8 +3,9 @@
 **
 ** The tables stand in a memory database of the server's name, so that a file
 ** of the user's is never written and only temporary views can name them.  On a
-** connection whose main database is read-only a plain ':memory:' database is
-** read-only too; a memory database by URI is not.
+** connection that was opened read-only a plain ':memory:' database is read-only
+** too; a memory database by URI is not.  Where SQLite takes no URIs either, the
+** tables stand in temp, as "server.table".
 **
 ** Everything here is SQL on the host's connection; nothing stays prepared.
 */
@@ -35,16 +36,22 @@ bool schema_exists(sqlite3 *db, const char *name) {
   return found;
 }
 
+bool schema_is_changeable(registry *r, const char *what, tskdb_error *e) {
+  if (sqlite3_get_autocommit(r->db)) return true;
+  return error_set(e, ERROR_CONFIG,
+                   "%s cannot run within a transaction; hint: COMMIT or ROLLBACK first", what);
+}
+
 bool schema_name_is_free(registry *r, const char *name, tskdb_error *e) {
   if (!*name) return error_set(e, ERROR_CONFIG, "the name is empty");
-  if (!sqlite3_get_autocommit(r->db)) {
-    return error_set(e, ERROR_CONFIG, "cannot attach within a transaction");
-  }
   if (sqlite3_stricmp(name, "temp") == 0 || schema_exists(r->db, name)) {
     return error_set(e, ERROR_CONFIG, "the name \"%.64s\" is taken", name);
   }
   for (attached_server *s = r->servers; s; s = s->next) {
     if (sqlite3_stricmp(s->base.name, name) != 0) continue;
+    if (s->schema == SCHEMA_TEMP) {
+      return error_set(e, ERROR_CONFIG, "the name \"%.64s\" is taken", name);
+    }
     registry_remove(r, s);   /* its schema was detached by plain DETACH */
     break;
   }
@@ -85,13 +92,27 @@ bool schema_attach_file(sqlite3 *db, const char *name, const char *path, bool re
   return ok;
 }
 
+/* A table's full name in SQLite. */
+static void print_name(const attached_server *s, const char *table, buffer *out) {
+  buffer whole = {0};
+  if (s->schema == SCHEMA_TEMP) {
+    buffer_printf(&whole, "%s.%s", s->base.name, table);
+    buffer_text(out, "temp.");
+    buffer_quoted(out, buffer_cstr(&whole), '"');
+  } else {
+    buffer_quoted(out, s->base.name, '"');
+    buffer_char(out, '.');
+    buffer_quoted(out, table, '"');
+  }
+  out->failed = out->failed || whole.failed;
+  buffer_free(&whole);
+}
+
 bool schema_create_table(attached_server *s, int number, tskdb_error *e) {
   const relation *r = &s->base.catalog->relations[number];
   buffer sql = {0};
   buffer_text(&sql, "CREATE VIRTUAL TABLE ");
-  buffer_quoted(&sql, s->base.name, '"');
-  buffer_char(&sql, '.');
-  buffer_quoted(&sql, r->name, '"');
+  print_name(s, r->name, &sql);
   buffer_text(&sql, " USING tskdb(");
   buffer_quoted(&sql, s->base.name, '"');
   buffer_text(&sql, ", ");
@@ -106,9 +127,7 @@ bool schema_create_table(attached_server *s, int number, tskdb_error *e) {
 bool schema_drop_table(attached_server *s, const char *table, tskdb_error *e) {
   buffer sql = {0};
   buffer_text(&sql, "DROP TABLE IF EXISTS ");
-  buffer_quoted(&sql, s->base.name, '"');
-  buffer_char(&sql, '.');
-  buffer_quoted(&sql, table, '"');
+  print_name(s, table, &sql);
   bool ok = run(s->registry->db, &sql, e);
   buffer_free(&sql);
   return ok;
@@ -143,17 +162,43 @@ static bool create_in(attached_server *s, const char *file, tskdb_error *e) {
   return false;
 }
 
+static bool drop_tables(attached_server *s, tskdb_error *e) {
+  const catalog *c = s->base.catalog;
+  for (int i = 0; i < c->n_relations; i++) {
+    if (s->tables[i].attached && !schema_drop_table(s, c->relations[i].name, e)) return false;
+    s->tables[i].attached = false;
+  }
+  return true;
+}
+
+static bool create_in_temp(attached_server *s, tskdb_error *e) {
+  s->schema = SCHEMA_TEMP;
+  if (create_tables(s, e)) return true;
+  tskdb_error ignored = {0};
+  drop_tables(s, &ignored);
+  return false;
+}
+
+/* A memory database that cannot be written, or that cannot be opened by URI, is
+** no failure of the server's. */
+static bool is_read_only(const tskdb_error *e) {
+  return strstr(e->text, "readonly") || strstr(e->text, "unable to open database");
+}
+
 bool schema_create(attached_server *s, tskdb_error *e) {
-  tskdb_error first = {0};
-  if (create_in(s, ":memory:", &first)) return true;
-  if (!strstr(first.text, "readonly")) {
-    *e = first;
+  static const char *const files[] = {":memory:", "file:tskdb?mode=memory"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    tskdb_error why = {0};
+    if (create_in(s, files[i], &why)) return true;
+    if (is_read_only(&why)) continue;
+    *e = why;
     return false;
   }
-  return create_in(s, "file:tskdb?mode=memory", e);
+  return create_in_temp(s, e);
 }
 
 bool schema_drop(attached_server *s, tskdb_error *e) {
+  if (s->schema == SCHEMA_TEMP) return drop_tables(s, e);
   if (!schema_exists(s->registry->db, s->base.name)) return true;
   return detach_database(s->registry->db, s->base.name, e);
 }

@@ -9,6 +9,10 @@
 /* Whether DB has a database of that name now. */
 bool schema_exists(sqlite3 *db, const char *name);
 
+/* False with an error within a transaction, whose rollback would take tables
+** away without a word. WHAT is named in the error. */
+bool schema_is_changeable(registry *r, const char *what, tskdb_error *e);
+
 /* False with an error if NAME cannot become a schema. */
 bool schema_name_is_free(registry *r, const char *name, tskdb_error *e);
 

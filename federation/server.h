@@ -15,6 +15,7 @@
 /* Where a server's tables stand. */
 typedef enum schema_kind {
   SCHEMA_MEMORY,             /* an attached memory database of its name: name.table */
+  SCHEMA_TEMP,               /* the temporary schema of a read-only connection: "name.table" */
   SCHEMA_FILE                /* a SQLite file, attached as it is */
 } schema_kind;
 

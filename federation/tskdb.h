@@ -18,9 +18,10 @@
 ** A program whose SQLite loads extensions may load tskdb.so instead; it has
 ** the SQL functions of the same names.  Not both in one SQLite connection.
 **
-** Result codes are SQLite's: SQLITE_OK, else an error whose message is
-** sqlite3_errmsg(db) and whose parts are tskdb_last_error(db).  After every
-** error the SQLite connection works on.
+** Result codes are SQLite's: SQLITE_OK, else an error whose parts are
+** tskdb_last_error(db); for a SQL statement sqlite3_errmsg(db) has its message,
+** as ever.  After every error the SQLite connection works on.  SQLITE_MISUSE
+** from a function below: tskdb_init() was not called for DB.
 **
 ** Threads: a SQLite connection and all that belongs to it (the errors too) is
 ** used as SQLite's threading mode says, in doubt by one thread at a time.
@@ -64,7 +65,8 @@ TSKDB_API const char *tskdb_version(void);
 ** *SUMMARY (SUMMARY may be NULL) receives one line to show a user, to be freed
 ** with sqlite3_free(); NULL after an error.  All or nothing: after an error
 ** there is no schema NAME that was not there before.  Not within a
-** transaction.  Waits for the server, no longer than the options
+** transaction.  On a read-only connection whose SQLite takes no URIs the tables
+** are temporary ones, named "NAME.table".  Waits for the server, no longer than the options
 ** connect_timeout and timeout say (10 s to connect and 300 s of silence unless
 ** given, both in milliseconds); sqlite3_interrupt() ends it. */
 TSKDB_API int tskdb_attach(sqlite3 *db, const char *name, const char *url, const char *options,
@@ -76,7 +78,8 @@ TSKDB_API int tskdb_detach(sqlite3 *db, const char *name);
 
 /* Looks anew which tables server NAME has, and replaces those that have
 ** changed.  *REPORT (may be NULL) receives what was "added: …; changed: …;
-** dropped: …", to be freed with sqlite3_free().  Waits like tskdb_attach(). */
+** dropped: …", to be freed with sqlite3_free().  Not within a transaction.
+** Waits like tskdb_attach(). */
 TSKDB_API int tskdb_refresh(sqlite3 *db, const char *name, char **report);
 
 /* Asks server NAME anew for its estimates of rows and different values, by which

@@ -49,6 +49,7 @@ SCRIPT_SUITES = \
 	%reldir%/hosts/python.test \
 	%reldir%/hosts/shell.test \
 	%reldir%/federation/attach.test \
+	%reldir%/federation/library.test \
 	%reldir%/differential/differential.test \
 	%reldir%/differential/mutation.test
 
@@ -91,6 +92,7 @@ EXTRA_DIST += \
 	%reldir%/differential/shrink.py \
 	%reldir%/differential/store.py \
 	%reldir%/differential/traps.py \
+	%reldir%/federation/library_program.c \
 	%reldir%/host.py \
 	%reldir%/hosts/install.sh \
 	%reldir%/hosts/library.py \

@@ -292,6 +292,8 @@ bool mysql_driver_exec(connection *base, const char *native, const value *parame
   }
   /* SLEEP and its like answer to KILL QUERY as if they had ended well. */
   if (ok && call.stopped) ok = wire_error(&call, c, "the statement was stopped", e);
+  /* What is missing is not a table of ours. */
+  if (!ok && e && e->klass == ERROR_STALE) e->klass = ERROR_SQL;
   /* Told to stop, or sent and no answer: nobody knows. */
   if (!ok && e && (call.stopped || c->base.broken) && e->klass != ERROR_MEMORY)
     e->outcome_unknown = true;
