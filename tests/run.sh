@@ -70,7 +70,10 @@ build() {
     [ -f "$source_dir/Makefile.in" ] && [ "$source_dir/Makefile.in" -nt "$source_dir/configure.ac" ] ||
         "$source_dir/autogen.sh" >"$log" 2>&1 || { cat "$log"; return 1; }
     mkdir -p "$folder"
-    if [ ! -f "$folder/config.status" ] || [ "$(cat "$folder/.flags" 2>/dev/null)" != "$*" ]; then
+    # With other packages configure may find more, Check above all: without it half the suites are
+    # not there, and nothing says so.
+    if [ ! -f "$folder/config.status" ] || [ "$(cat "$folder/.flags" 2>/dev/null)" != "$*" ] ||
+            [ /var/lib/dpkg/status -nt "$folder/config.status" ]; then
         (cd "$folder" && "$source_dir/configure" -q "$@") >"$log" 2>&1 || { cat "$log"; return 1; }
         echo "$*" >"$folder/.flags"
     fi
