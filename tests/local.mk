@@ -86,6 +86,7 @@ EXTRA_DIST += \
 	%reldir%/differential/query.py \
 	%reldir%/differential/run.py \
 	%reldir%/differential/servers/__init__.py \
+	%reldir%/differential/servers/mongo.py \
 	%reldir%/differential/servers/mysql.py \
 	%reldir%/differential/servers/postgres.py \
 	%reldir%/differential/servers/server.py \
