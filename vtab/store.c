@@ -19,7 +19,9 @@
 #include "vtab/memory.h"
 #include "vtab/spill.h"
 
-enum { NONE = UINT32_MAX, BUCKETS_MIN = 64 };
+enum { BUCKETS_MIN = 64 };
+
+#define NONE UINT32_MAX            /* no enumerator: those are ints */
 
 struct store_entry {
   store_entry *next;             /* in its bucket */

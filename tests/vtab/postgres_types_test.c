@@ -297,7 +297,7 @@ START_TEST(sixteen_megabytes_in_one_value) {
   got = rows_of(c, "SELECT decode(repeat('00ff', 8388608), 'hex') a, 7 b");
   n = strlen(got);
   ck_assert_uint_eq(n, 2 * 16777216 + 6);
-  ck_assert_str_eq(got + n - 9, "00ff00ff'|7\n" + 3);
+  ck_assert_str_eq(got + n - 9, "f00ff'|7\n");
 }
 END_TEST
 
