@@ -39,6 +39,9 @@ enum {
 /* Of a row in a large result, and of a round trip, before they were measured. */
 static const double DEFAULT_ROW_US = 1.0, DEFAULT_ROUND_TRIP_US = 200.0;
 static const double UNKNOWN_ROWS = 10000.0;
+/* What the store itself takes for a row, in memory and spilled. */
+static const double STORE_ROW_US = 0.5, SPILL_ROW_US = 2.5;
+static const double STORE_ROW_BYTES = 64.0;   /* beside its cells and texts */
 
 /* A cursor that may hold the next keys. */
 typedef struct source {
@@ -70,6 +73,7 @@ struct keyed {
 
   value key[STORE_MAX_KEY];      /* of the last probe, borrowed from `last` */
   source sources[SOURCES];
+  double key_us;                 /* of one key in the last batch */
   double spent_us;               /* by probes since the beginning, or since a whole fetch failed */
   double whole_us;               /* what fetching the whole is thought to take */
 
@@ -498,12 +502,24 @@ static bool run(keyed *k, errand *x, const wait_scope *w, remote *r, uint32_t nu
 
 /* ---- the whole ------------------------------------------------------------ */
 
+/* Whether so many rows are thought to need more memory than there may be. */
+static bool would_spill(const keyed *k, double rows) {
+  const relation *r = k->table->relation;
+  double row_bytes = STORE_ROW_BYTES + (double)k->shape.n_columns * (double)sizeof(batch_cell);
+  if (r->rows > 0 && r->bytes > 0) {
+    row_bytes += r->bytes / r->rows * (double)k->shape.n_columns / (double)r->n_columns;
+  }
+  return rows * row_bytes > (double)k->table->server->options.memory;
+}
+
 static double estimate_whole(const keyed *k) {
   const server_pace *p = &k->table->server->pace;
   double rows = k->table->relation->rows;
   double row_us = p->row_us > 0 ? p->row_us : DEFAULT_ROW_US;
   double trip_us = p->round_trip_us > 0 ? p->round_trip_us : DEFAULT_ROUND_TRIP_US;
-  return trip_us + (rows >= 0 ? rows : UNKNOWN_ROWS) * row_us;
+  if (rows < 0) rows = UNKNOWN_ROWS;
+  row_us += would_spill(k, rows) ? SPILL_ROW_US : STORE_ROW_US;
+  return trip_us + rows * row_us;
 }
 
 static bool count_row(void *context, const batch *page, uint32_t row) {
@@ -512,14 +528,14 @@ static bool count_row(void *context, const batch *page, uint32_t row) {
   return ++*rows < LOOK_AHEAD;
 }
 
-/* What the keys that are in sight would take, by what keys have taken so far. */
+/* What the keys that are in sight would take, by what those of the last batch took. */
 static double foresee(keyed *k) {
   const source *s = k->asked >= KEYS_MOST / 2 ? choose_source(k) : NULL;
   cursor *from = s ? find_cursor(k, s->identity) : NULL;
   size_t rows = 0;
   if (!from) return 0;
   cursor_upcoming(from, count_row, &rows);
-  return (double)rows * k->spent_us / (double)k->asked;
+  return (double)rows * k->key_us;
 }
 
 static bool is_whole_due(keyed *k) {
@@ -686,6 +702,7 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
     r.keys = (int64_t)g.keys;
     ok = ok && run(k, &x, w, &r, k->request, are_keys_held, done, e);
     k->asked += (int64_t)g.keys;
+    k->key_us = (double)r.waited_us / (double)g.keys;
     if (k->batch_size < KEYS_MOST) k->batch_size *= 4;
     if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
   }
