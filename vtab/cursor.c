@@ -295,6 +295,10 @@ static void set_repeat(cursor *c) {
 static void settle(cursor *c) {
   if (c->remote.more || !c->remote.connection) return;
   remote_stop(&c->remote, NULL);
+  const query *q = &c->query;
+  if (!q->n_filter && !q->n_group_by && !q->has_limit && !c->counted) {
+    table_has_rows(c->table, (double)c->remote.record.rows);
+  }
   if (c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
   arena_reset(&c->arena);
 }
@@ -333,6 +337,9 @@ static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e)
     return false;
   }
   if (!remote_start(&c->remote, &c->batch, e)) return false;
+  /* The next batch is under way while this one is read, and while the tables that
+  ** are joined with it are probed. */
+  remote_read_ahead(&c->remote, c->batch.n_columns);
   set_repeat(c);
   return true;
 }
@@ -399,9 +406,7 @@ int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **ar
 
 static int next_batch(cursor *c) {
   tskdb_error e = {0};
-  /* The first batch is read and there are more: time for a worker. */
   c->batch.byte_limit = c->table->server->options.batch_bytes;
-  remote_read_ahead(&c->remote, c->batch.n_columns);
   if (!remote_fetch(&c->remote, &c->batch, &e)) return cursor_fail(c, &e);
   c->row = 0;
   set_repeat(c);

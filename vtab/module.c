@@ -28,6 +28,11 @@ plan_subject table_subject(const table *t) {
       .schema = t->schema};
 }
 
+/* Estimates are all of a catalog that changes (relation.h). */
+void table_has_rows(table *t, double n) {
+  t->catalog->relations[t->relation - t->catalog->relations].rows = n;
+}
+
 int table_fail(table *t, tskdb_error *e) {
   char text[1024];
   error_server(e, t->server->name);

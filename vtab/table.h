@@ -33,6 +33,9 @@ typedef struct table {
   parked_probes parked[TABLE_PARKED];  /* owned (cursor.c) */
 } table;
 
+/* A scan of the whole relation has seen N rows: its estimate from now on. */
+void table_has_rows(table *t, double n);
+
 /* Frees what is parked and kept (cursor.c). */
 void table_forget(table *t);
 
