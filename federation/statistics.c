@@ -51,6 +51,7 @@ static int copy_estimates(const catalog *from, catalog *to) {
 
 static int spread(attached_server *s, const catalog *now) {
   int n = copy_estimates(now, s->base.catalog);
+  s->registry->base.estimates++;
   const catalog *done = s->base.catalog;
   for (table *t = s->registry->base.tables; t; t = t->next) {
     /* A table that was attached before a refresh may hold an older catalog. */

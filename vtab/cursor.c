@@ -310,7 +310,7 @@ static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kin
   if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
       program_is_plain_scan(c->table, c->plan_text)) {
     plan_limit(&c->plan, arguments, n, &c->query);
-  } else if (plan_is_countable(&c->plan, &subject) && program_reads_only(c->table, &c->plan)) {
+  } else if (plan_is_countable(&c->plan, &subject) && program_reads_only(c->table, &c->plan, c->plan_text)) {
     c->counted = true;
     return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
   }

@@ -63,6 +63,7 @@ struct keyed {
   uint32_t request;              /* number of the last batch of keys */
   int batch_size;
   uint64_t writes;               /* of the server when the store was begun */
+  size_t counted;                /* bytes of the store in directory->kept */
 
   int n_arguments;
   value *last;                   /* arguments of the last probe */
@@ -163,6 +164,7 @@ static void record_use(const keyed *k) {
 void keyed_free(keyed *k) {
   if (!k) return;
   record_use(k);
+  if (k->store) k->table->directory->kept -= k->counted;
   store_free(k->store);
   arena_free(&k->last_arena);
   arena_free(&k->arena);
@@ -173,9 +175,26 @@ void keyed_free(keyed *k) {
 const char *keyed_plan(const keyed *k) { return k->plan_text; }
 int64_t keyed_probes(const keyed *k) { return k->probes; }
 
+/* Brings the connection's sum up to date. */
+static void count_bytes(keyed *k) {
+  size_t now = store_bytes(k->store);
+  k->table->directory->kept += now - k->counted;
+  k->counted = now;
+}
+
 static void forget(keyed *k) {
   store_clear(k->store);
+  count_bytes(k);
   k->whole = false;
+}
+
+/* What this one may take of the memory that all share: what the others leave, and
+** an eighth in any case. */
+static size_t allowance(keyed *k) {
+  size_t memory = k->table->server->options.memory;
+  count_bytes(k);
+  size_t others = k->table->directory->kept - k->counted;
+  return others < memory - memory / 8 ? memory - others : memory / 8;
 }
 
 /* ---- what changes -------------------------------------------------------- */
@@ -269,7 +288,7 @@ static void drop_unlike_keys(keyed *k) {
     }
     store_free(k->store);
     k->store = anew;
-    k->whole = false;
+    forget(k);
   }
 }
 
@@ -457,7 +476,7 @@ static bool begin(errand *x, keyed *k, const value *arguments, int n_arguments) 
 }
 
 /* Whether rows that took WAITED_US so far are still worth waiting for. */
-typedef bool patience(const keyed *k, const remote *r);
+typedef bool patience(keyed *k, const remote *r);
 
 /* Fetches all rows of the request into the store.  *DONE: they are there; false
 ** where PATIENT gave up, without an error. */
@@ -555,14 +574,16 @@ static bool is_whole_worth_it(const keyed *k, const remote *r) {
 }
 
 /* Spills when the store has grown past its bound.  False: it cannot. */
-static bool is_bounded(const keyed *k) {
+static bool is_bounded(keyed *k) {
   tskdb_error ignored = {0};
   if (store_is_spilled(k->store)) return true;
-  if (store_bytes(k->store) <= k->table->server->options.memory) return true;
-  return store_spill(k->store, &ignored);
+  if (store_bytes(k->store) <= allowance(k)) return true;
+  bool ok = store_spill(k->store, &ignored);
+  count_bytes(k);
+  return ok;
 }
 
-static bool is_whole_held(const keyed *k, const remote *r) {
+static bool is_whole_held(keyed *k, const remote *r) {
   return is_whole_worth_it(k, r) && is_bounded(k);
 }
 
@@ -668,9 +689,9 @@ static bool ask_for_lists(errand *x, const keyed *k, const gathering *g) {
   return narrowed;
 }
 
-static bool are_keys_held(const keyed *k, const remote *r) {
+static bool are_keys_held(keyed *k, const remote *r) {
   (void)r;
-  return store_bytes(k->store) <= k->table->server->options.memory;
+  return store_bytes(k->store) <= allowance(k);
 }
 
 /* Most of the keys that were asked for were never probed: the source was not one. */
@@ -689,7 +710,7 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
   remote r = {.kind = "keys"};
   cursor *from = find_cursor(k, s->identity);
   *done = false;
-  if (store_bytes(k->store) > k->table->server->options.memory / 2) forget(k);
+  if (store_bytes(k->store) > allowance(k) / 2) forget(k);
   k->request++;
   bool ok = begin(&x, k, arguments, n_arguments) && begin_gathering(&g, k, s, &x.arena);
   if (ok) {
@@ -781,13 +802,14 @@ bool keyed_wants(const keyed *k, const batch *page) {
   const server_options *o = &k->table->server->options;
   if (k->probes < 2 || !k->keepable || !(o->fetch_whole || o->batch_keys)) return false;
   if (has_other_changes(k)) return false;
-  return batch_bytes(page) <= KEEP_BYTES && store_bytes(k->store) <= o->memory &&
+  return batch_bytes(page) <= KEEP_BYTES && k->counted <= o->memory / 8 &&
          !store_is_spilled(k->store) && !store_find(k->store, k->key);
 }
 
 bool keyed_keep(keyed *k, batch *page, store_row *first, tskdb_error *e) {
   store_entry *entry = store_ask(k->store, k->key, ++k->request);
   if (!entry || !store_add(k->store, page, k->request, e)) return error_memory(e);
+  count_bytes(k);
   *first = store_first(k->store, entry);
   return true;
 }

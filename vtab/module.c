@@ -11,6 +11,7 @@
 */
 #include "vtab/module.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "vtab/arena.h"
@@ -24,13 +25,18 @@ plan_subject table_subject(const table *t) {
       .relation = t->relation,
       .pushdown = {.driver = t->server->driver, .version = t->catalog->version, .enabled = t->pushdown},
       .options = &t->server->options,
+      .estimates = t->directory->estimates,
       .db = t->db,
       .schema = t->schema};
 }
 
 /* Estimates are all of a catalog that changes (relation.h). */
 void table_has_rows(table *t, double n) {
-  t->catalog->relations[t->relation - t->catalog->relations].rows = n;
+  const double tolerance = 0.1;
+  relation *r = &t->catalog->relations[t->relation - t->catalog->relations];
+  if (r->rows >= 0 && fabs(r->rows - n) <= tolerance * n) return;
+  r->rows = n;
+  t->directory->estimates++;
 }
 
 int table_fail(table *t, tskdb_error *e) {

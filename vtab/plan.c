@@ -228,7 +228,7 @@ static void choose_limit(sqlite3_index_info *info, const relation *r, plan *p, i
 
 bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan *out) {
   const relation *r = s->relation;
-  *out = (plan){.limit = PLAN_LOCAL, .offset = PLAN_LOCAL};
+  *out = (plan){.limit = PLAN_LOCAL, .offset = PLAN_LOCAL, .estimates = s->estimates};
   size_t n = info->nConstraint ? (size_t)info->nConstraint : 1;
   out->terms = arena_alloc(a, n * sizeof(*out->terms));
   if (!out->terms) return false;

@@ -46,6 +46,7 @@ typedef struct plan {
   int n_columns;
   int n_used;              /* the first of them are what SQLite reads, the others the key's alone */
   int limit, offset;       /* xFilter arguments, PLAN_LOCAL: not offered, or of no use */
+  int estimates;           /* directory->estimates when it was chosen */
 } plan;
 
 /* What a plan is made for. */
@@ -53,6 +54,7 @@ typedef struct plan_subject {
   const relation *relation;
   pushdown_context pushdown;
   const server_options *options;
+  int estimates;           /* of the directory */
   sqlite3 *db;
   const char *schema;      /* SQLite's, where the table stands; NULL: not known */
 } plan_subject;

@@ -1,7 +1,7 @@
 /*
 ** plan_text.c - idxStr: a plan as text, for xFilter and for people.
 **
-**   <for people> |v2 t=<term>,… o=<order>,… g=<bits> c=<column>,… k=<column>,… l=<arguments>
+**   <for people> |v2 t=<term>,… o=<order>,… g=<bits> c=<column>,… k=<column>,… l=<arguments> e=<number>
 **
 ** The part before the last '|' is what EXPLAIN QUERY PLAN is read for, such as
 ** `id = ? exact; placed_at >= ? superset; total > ? local (affinity)`; it is
@@ -14,12 +14,14 @@
 **   c=COLUMN         columns to fetch that SQLite reads
 **   k=COLUMN         columns to fetch for the key alone
 **   l=LIMIT:OFFSET   arguments that hold them, -1: not taken
+**   e=NUMBER         of the estimates by which it was priced
 **
 ** All numbers are decimal.  An empty list has nothing after its '='.
 ** The text is SQLite's own between the two calls, yet decoding checks every
 ** number against the relation: a table that was connected anew may have other
 ** columns.
 */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +68,7 @@ void plan_encode(const plan *p, const relation *r, buffer *out) {
   for (int i = p->n_used; i < p->n_columns; i++) {
     buffer_printf(out, "%s%d", i > p->n_used ? "," : "", p->columns[i]);
   }
-  buffer_printf(out, " l=%d:%d", p->limit, p->offset);
+  buffer_printf(out, " l=%d:%d e=%d", p->limit, p->offset, p->estimates);
 }
 
 /* A reader of the encoded part; once bad it stays bad. */
@@ -183,5 +185,7 @@ bool plan_decode(const char *text, const relation *r, arena *a, plan *out) {
   out->limit = number(&in, PLAN_LOCAL, INT16_MAX);
   expect(&in, ":");
   out->offset = number(&in, PLAN_LOCAL, INT16_MAX);
+  expect(&in, " e=");
+  out->estimates = number(&in, 0, INT_MAX);
   return !in.bad && !a->failed && !*in.at;
 }

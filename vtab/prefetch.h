@@ -1,7 +1,7 @@
 /*
 ** prefetch.h - a worker that fetches the next batch while this one is read.
 **
-** It is started only when a result has proved to be large: a small one is
+** It is started only when a result does not fit in the first batch: a small one is
 ** over before a thread would be.  While it runs, the worker owns the scan and
 ** its connection; nobody else may touch them until prefetch_stop() has
 ** returned.  The worker calls the driver alone, never SQLite.

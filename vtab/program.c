@@ -108,7 +108,9 @@ enum { CURSORS_MOST = 64 };    /* numbers of cursors that are followed */
 typedef struct columns_proof {
   const table *table;
   const plan *plan;
+  const char *plan_text;
   uint64_t cursors;            /* numbers that are open on the table, a bit each */
+  bool planned;                /* the plan is one of the program's */
   bool refuted;
 } columns_proof;
 
@@ -127,6 +129,8 @@ static bool see_use(void *context, const instruction *i) {
     else p->cursors |= UINT64_C(1) << i->p1;
   } else if (is(i, "Program") || is(i, "VUpdate")) {
     p->refuted = true;
+  } else if (follows && is(i, "VFilter")) {
+    if (i->p4 && strcmp(i->p4, p->plan_text) == 0) p->planned = true;
   } else if (follows && is(i, "VColumn")) {
     p->refuted = !is_used(p->plan, i->p2);
   } else if (follows && (is(i, "Rowid") || is(i, "Column"))) {
@@ -135,7 +139,7 @@ static bool see_use(void *context, const instruction *i) {
   return !p->refuted;
 }
 
-bool program_reads_only(table *t, const plan *p) {
-  columns_proof proof = {.table = t, .plan = p};
-  return prove(t, see_use, &proof) && !proof.refuted && proof.cursors;
+bool program_reads_only(table *t, const plan *p, const char *plan_text) {
+  columns_proof proof = {.table = t, .plan = p, .plan_text = plan_text};
+  return prove(t, see_use, &proof) && !proof.refuted && proof.planned;
 }

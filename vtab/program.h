@@ -4,8 +4,9 @@
 ** xBestIndex is not told what stands above a scan: a filter that SQLite keeps to
 ** itself, a use of the rowid.  The statement's program shows it: EXPLAIN of its
 ** text lists every instruction, and the same text makes the same program as
-** long as nothing was compiled anew in between.  Of instructions that are
-** not known here nothing is concluded.
+** long as nothing changed that SQLite plans by.  That is checked: the plan of the
+** scan, in which the number of our estimates stands (plan_text.c), must be among those of
+** the program.  Of instructions that are not known here nothing is concluded.
 */
 #ifndef VTAB_PROGRAM_H
 #define VTAB_PROGRAM_H
@@ -34,6 +35,6 @@ bool program_is_plain_scan(table *t, const char *plan_text);
 
 /* Whether the statement that is running reads no other columns of T than those
 ** that P calls used, and never asks which row it is. */
-bool program_reads_only(table *t, const plan *p);
+bool program_reads_only(table *t, const plan *p, const char *plan_text);
 
 #endif

@@ -73,6 +73,8 @@ typedef struct server_directory {
   struct table *tables;      /* all that this SQLite connection has connected (module.c) */
   struct cursor *cursors;    /* all that are open (cursor.c) */
   uint64_t compilations;     /* statements that use a table, as far as xBestIndex tells */
+  int estimates;             /* raised when an estimate changes that plans are priced by */
+  size_t kept;               /* bytes of rows that all tables keep for their probes (keyed.c) */
   /* Borrowed; NULL with a clear error if none of that name is attached. */
   server *(*find)(struct server_directory *d, const char *name, tskdb_error *e);
   /* The described columns of a native statement, kept for the life of the
