@@ -251,7 +251,9 @@ urls_postgres() {
 # --- MariaDB, MySQL --------------------------------------------------------------------------
 
 mysql_init() {
-    local user=$1 home=$dir/mysql tls=
+    local user=$1 home=$dir/mysql tls='' addresses=127.0.0.1
+    # It does not start on an address that the machine has not.
+    ! grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null || addresses=127.0.0.1,::1
     install -d -m 711 -o "$user" "$home"
     install -d -m 700 -o "$user" "$home/tmp"
     install -m 644 -o "$user" /dev/null "$home/log"
@@ -266,7 +268,7 @@ tmpdir = $home/tmp
 socket = $home/socket
 pid_file = $home/pid
 log_error = $home/log
-bind_address = 127.0.0.1
+bind_address = $addresses
 skip_name_resolve
 character_set_server = utf8mb4
 collation_server = utf8mb4_general_ci
