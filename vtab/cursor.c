@@ -72,6 +72,7 @@ struct cursor {
   bool spill_more;             /* the key has rows beyond the batch */
   bool counted;                /* the batch's last column says how often each row is there */
   int64_t repeat;              /* how often the current row is still to come */
+  bool looked_through;         /* cursor_upcoming() is inside */
   identity ids;                /* of rows without a key */
   int64_t id;                  /* the current row's, if it has been asked for */
   bool has_id;
@@ -310,7 +311,8 @@ static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kin
   if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
       program_is_plain_scan(c->table, c->plan_text)) {
     plan_limit(&c->plan, arguments, n, &c->query);
-  } else if (plan_is_countable(&c->plan, &subject) && program_reads_only(c->table, &c->plan, c->plan_text)) {
+  } else if (c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject) &&
+             program_reads_only(c->table, &c->plan, c->plan_text)) {
     c->counted = true;
     return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
   }
@@ -445,9 +447,16 @@ const batch *cursor_current(const cursor *c, uint32_t *row) {
   return c->mode == MODE_STORED ? c->stored.page : &c->batch;
 }
 
+/* Two cursors may take each other for the source of their keys: an EXISTS leaves its
+** own on a row.  Neither is looked through twice. */
 bool cursor_upcoming(cursor *c, cursor_visitor *see, void *context) {
-  if (cursor_eof(c)) return true;
-  if (c->mode == MODE_STORED) return keyed_upcoming(c->keyed, c->stored, see, context);
+  if (c->looked_through || cursor_eof(c)) return true;
+  if (c->mode == MODE_STORED) {
+    c->looked_through = true;
+    bool all = keyed_upcoming(c->keyed, c->stored, see, context);
+    c->looked_through = false;
+    return all;
+  }
   for (uint32_t row = c->row + 1; row < c->batch.n_rows; row++) {
     if (!see(context, &c->batch, row)) return false;
   }

@@ -5,11 +5,8 @@
 ** counts as constant until it has changed once; what was remembered under that
 ** belief is forgotten then, if it depends on it.
 **
-** Where the next keys come from is not told either.  At each probe that memory
-** does not answer, the key is compared with the current rows of the other open
-** cursors; a column that was equal at two such probes in a row is taken for the
-** source.  Cursors are known by identity: one that was closed, or has
-** another plan, is none of them any more.
+** Where the next keys come from is not told either: source.h watches at each
+** probe that memory does not answer.
 **
 ** Order: a request for many keys asks for the plan's own ORDER BY.  Rows come
 ** sorted as a whole, each key's list keeps the order of arrival, and all rows
@@ -25,12 +22,11 @@
 #include "vtab/arena.h"
 #include "vtab/memory.h"
 #include "vtab/remote.h"
+#include "vtab/source.h"
 
 enum {
   KEYS_FIRST = 32,               /* keys of the first batch; each next one has four times as many */
   KEYS_MOST = 1024,
-  SOURCES = 4,                   /* cursors that are watched at a time */
-  SOURCE_COLUMNS = 64,           /* of a cursor's batch that are looked at */
   LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
   LIST_MOST = 1000,              /* a longer list counts as one that changes */
   KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
@@ -42,13 +38,6 @@ static const double UNKNOWN_ROWS = 10000.0;
 /* What the store itself takes for a row, in memory and spilled. */
 static const double STORE_ROW_US = 0.5, SPILL_ROW_US = 2.5;
 static const double STORE_ROW_BYTES = 64.0;   /* beside its cells and texts */
-
-/* A cursor that may hold the next keys. */
-typedef struct source {
-  uint64_t identity;             /* 0: free */
-  int seen;                      /* probes in a row */
-  uint64_t equal[STORE_MAX_KEY]; /* for each key column: the source's columns that were equal at all of them */
-} source;
 
 struct keyed {
   table *table;
@@ -73,7 +62,7 @@ struct keyed {
   bool keepable;                 /* the last probe's key may be looked for in the store */
 
   value key[STORE_MAX_KEY];      /* of the last probe, borrowed from `last` */
-  source sources[SOURCES];
+  source_list sources;
   double key_us;                 /* of one key in the last batch */
   double spent_us;               /* by probes since the beginning, or since a whole fetch failed */
   double whole_us;               /* what fetching the whole is thought to take */
@@ -199,22 +188,10 @@ static size_t allowance(keyed *k) {
 
 /* ---- what changes -------------------------------------------------------- */
 
+/* A long list counts as one that changes: it is not remembered. */
 static bool same_argument(const value *a, const value *b) {
-  if (a->storage != b->storage) return false;
-  switch (a->storage) {
-    case STORAGE_INTEGER: return a->integer == b->integer;
-    case STORAGE_REAL: return a->real == b->real;
-    case STORAGE_NULL: return true;
-    case STORAGE_LIST:
-      if (a->n_list != b->n_list || a->n_list > LIST_MOST) return false;
-      for (size_t i = 0; i < a->n_list; i++) {
-        if (!same_argument(&a->list[i], &b->list[i])) return false;
-      }
-      return true;
-    default:
-      return a->length == b->length &&
-             (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
-  }
+  bool list = a->storage == STORAGE_LIST;
+  return !(list && a->n_list > LIST_MOST) && value_is_same(a, b);
 }
 
 bool keyed_fits(const keyed *k, const value *arguments, int n_arguments) {
@@ -280,7 +257,7 @@ static void drop_unlike_keys(keyed *k) {
       k->shape.affinity[n] = k->shape.affinity[n + 1];
       k->key_term[n] = k->key_term[n + 1];
     }
-    memset(k->sources, 0, sizeof(k->sources));
+    k->sources = (source_list){0};
     store *anew = store_new(&k->shape);
     if (!anew) {
       k->no_keys = k->no_whole = true;
@@ -327,80 +304,13 @@ static bool has_other_changes(const keyed *k) {
 
 /* ---- where the next keys are --------------------------------------------- */
 
-/* The columns of the row that are equal to V, for key column I. */
-static uint64_t equal_columns(const keyed *k, int i, const value *v, const batch *page,
-                              uint32_t row) {
-  store_shape one = {.n_key = 1, .affinity = {k->shape.affinity[i]}};
-  uint64_t found = 0;
-  for (int col = 0; col < page->n_columns && col < SOURCE_COLUMNS; col++) {
-    value cell = batch_at(page, col, row), key;
-    if (store_key(&one, &cell, &key) && same_argument(&key, v)) found |= UINT64_C(1) << col;
+/* The cursor that the changing key columns come from; NULL: none is known. */
+static const source *choose_source(const keyed *k) {
+  bool changing[STORE_MAX_KEY];
+  for (int i = 0; i < k->shape.n_key; i++) {
+    changing[i] = k->varies[k->plan.terms[k->key_term[i]].argument];
   }
-  return found;
-}
-
-static source *source_of(keyed *k, uint64_t identity) {
-  source *unused = NULL;
-  for (int i = 0; i < SOURCES; i++) {
-    if (k->sources[i].identity == identity) return &k->sources[i];
-    if (!unused && !k->sources[i].identity) unused = &k->sources[i];
-  }
-  if (!unused) return NULL;
-  *unused = (source){.identity = identity};
-  return unused;
-}
-
-static cursor *find_cursor(const keyed *k, uint64_t identity) {
-  for (cursor *c = cursor_newest(k->table->directory); c; c = cursor_older(c)) {
-    if (cursor_identity(c) == identity) return c;
-  }
-  return NULL;
-}
-
-static void forget_closed(keyed *k) {
-  for (int i = 0; i < SOURCES; i++) {
-    if (k->sources[i].identity && !find_cursor(k, k->sources[i].identity)) {
-      k->sources[i] = (source){0};
-    }
-  }
-}
-
-/* Compares the key with where the other cursors stand. */
-static void look_around(keyed *k, const cursor *self) {
-  forget_closed(k);
-  for (cursor *c = cursor_newest(k->table->directory); c; c = cursor_older(c)) {
-    uint32_t row;
-    const batch *page = c == self ? NULL : cursor_current(c, &row);
-    source *s = page ? source_of(k, cursor_identity(c)) : NULL;
-    if (!s) continue;
-    bool lost = false;
-    for (int i = 0; i < k->shape.n_key; i++) {
-      uint64_t now = equal_columns(k, i, &k->key[i], page, row);
-      if (s->seen && s->equal[i] && !(s->equal[i] & now)) lost = true;
-      s->equal[i] = s->seen && (s->equal[i] & now) ? s->equal[i] & now : now;
-    }
-    s->seen = lost ? 1 : s->seen + 1;
-  }
-}
-
-/* The cursor that most of the changing key columns come from; NULL: none. */
-static source *choose_source(keyed *k) {
-  source *best = NULL;
-  int most = 0;
-  for (int n = 0; n < SOURCES; n++) {
-    source *s = &k->sources[n];
-    int matched = 0;
-    if (!s->identity || s->seen < 2) continue;
-    for (int i = 0; i < k->shape.n_key; i++) {
-      int argument = k->plan.terms[k->key_term[i]].argument;
-      if (k->varies[argument] && s->equal[i]) matched++;
-    }
-    if (matched > most) {
-      most = matched;
-      best = s;
-    }
-  }
-  return best;
+  return source_best(&k->sources, changing, k->shape.n_key);
 }
 
 /* The key that a row of the source will ask for.  A column that does not come
@@ -408,9 +318,7 @@ static source *choose_source(keyed *k) {
 static bool next_key(const keyed *k, const source *s, const batch *page, uint32_t row, value *raw,
                      value *key) {
   key_values(k, raw);
-  for (int i = 0; i < k->shape.n_key; i++) {
-    if (s->equal[i]) raw[i] = batch_at(page, __builtin_ctzll(s->equal[i]), row);
-  }
+  source_values(s, page, row, k->shape.n_key, raw);
   return !has_doubts(k, raw) && store_key(&k->shape, raw, key);
 }
 
@@ -440,7 +348,7 @@ bool keyed_upcoming(keyed *k, store_row after, cursor_visitor *see, void *contex
     if (!see(context, at.page, at.row)) return false;
   }
   const source *s = choose_source(k);
-  cursor *from = s ? find_cursor(k, s->identity) : NULL;
+  cursor *from = s ? source_cursor(s, k->table->directory) : NULL;
   if (!from) return true;
   onward o = {.keyed = k, .source = s, .see = see, .context = context};
   return cursor_upcoming(from, see_source_row, &o);
@@ -550,7 +458,7 @@ static bool count_row(void *context, const batch *page, uint32_t row) {
 /* What the keys that are in sight would take, by what those of the last batch took. */
 static double foresee(keyed *k) {
   const source *s = k->asked >= KEYS_MOST / 2 ? choose_source(k) : NULL;
-  cursor *from = s ? find_cursor(k, s->identity) : NULL;
+  cursor *from = s ? source_cursor(s, k->table->directory) : NULL;
   size_t rows = 0;
   if (!from) return 0;
   cursor_upcoming(from, count_row, &rows);
@@ -708,7 +616,7 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
   value raw[STORE_MAX_KEY];
   plan_subject subject = table_subject(k->table);
   remote r = {.kind = "keys"};
-  cursor *from = find_cursor(k, s->identity);
+  cursor *from = source_cursor(s, k->table->directory);
   *done = false;
   if (store_bytes(k->store) > allowance(k) / 2) forget(k);
   k->request++;
@@ -760,7 +668,7 @@ static keyed_answer ask(keyed *k, cursor *self, const value *arguments, int n, c
     if (k->whole) return found(k, first, e);
   }
   if (!k->table->server->options.batch_keys || k->no_keys || !k->shape.n_key) return KEYED_ASK;
-  look_around(k, self);
+  source_look_around(&k->sources, k->table->directory, self, &k->shape, k->key);
   if (are_keys_wasted(k)) k->no_keys = true;
   const source *s = k->no_keys ? NULL : choose_source(k);
   if (!s) return KEYED_ASK;

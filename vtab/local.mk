@@ -36,6 +36,7 @@ CORE_SOURCES = \
 	%reldir%/prefetch.c %reldir%/prefetch.h \
 	%reldir%/program.c %reldir%/program.h \
 	%reldir%/remote.c %reldir%/remote.h \
+	%reldir%/source.c %reldir%/source.h \
 	%reldir%/spill.c %reldir%/spill.h \
 	%reldir%/statement.c %reldir%/statement.h \
 	%reldir%/store.c %reldir%/store.h

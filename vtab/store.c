@@ -109,52 +109,15 @@ bool store_key_of(const store_shape *shape, const batch *page, uint32_t row, val
   return true;
 }
 
-static uint64_t mixed(uint64_t h, uint64_t v) {
-  h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-  return h ^ (h >> 32);
-}
-
-static uint64_t hash_bytes(uint64_t h, const char *bytes, size_t length) {
-  uint64_t word;
-  for (; length >= sizeof(word); bytes += sizeof(word), length -= sizeof(word)) {
-    memcpy(&word, bytes, sizeof(word));
-    h = mixed(h, word);
-  }
-  word = length;
-  memcpy((char *)&word + 1, bytes, length);
-  return mixed(h, word);
-}
-
 static uint64_t hash_key(const value *key, int n) {
-  uint64_t h = 0, bits;
-  for (int i = 0; i < n; i++) {
-    h = mixed(h, (uint64_t)key[i].storage);
-    switch (key[i].storage) {
-      case STORAGE_INTEGER: h = mixed(h, (uint64_t)key[i].integer); break;
-      case STORAGE_REAL:
-        memcpy(&bits, &key[i].real, sizeof(bits));
-        h = mixed(h, bits);
-        break;
-      default: h = hash_bytes(h, key[i].bytes, key[i].length);
-    }
-  }
+  uint64_t h = 0;
+  for (int i = 0; i < n; i++) h = value_hash(&key[i], h);
   return h;
-}
-
-static bool same_value(const value *a, const value *b) {
-  if (a->storage != b->storage) return false;
-  switch (a->storage) {
-    case STORAGE_INTEGER: return a->integer == b->integer;
-    case STORAGE_REAL: return a->real == b->real;
-    default:
-      return a->length == b->length &&
-             (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
-  }
 }
 
 static bool same_key(const value *a, const value *b, int n) {
   for (int i = 0; i < n; i++) {
-    if (!same_value(&a[i], &b[i])) return false;
+    if (!value_is_same(&a[i], &b[i])) return false;
   }
   return true;
 }

@@ -25,6 +25,24 @@ static const struct {
 #undef X
 };
 
+bool value_is_same(const value *a, const value *b) {
+  if (a->storage != b->storage) return false;
+  switch (a->storage) {
+    case STORAGE_NULL: return true;
+    case STORAGE_INTEGER: return a->integer == b->integer;
+    case STORAGE_REAL: return a->real == b->real;
+    case STORAGE_LIST:
+      if (a->n_list != b->n_list) return false;
+      for (size_t i = 0; i < a->n_list; i++) {
+        if (!value_is_same(&a->list[i], &b->list[i])) return false;
+      }
+      return true;
+    default:
+      return a->length == b->length &&
+             (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+  }
+}
+
 const char *value_class_name(type_class klass) {
   return (unsigned)klass < CLASS_COUNT ? classes[klass].name : "unknown";
 }

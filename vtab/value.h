@@ -72,6 +72,10 @@ typedef struct value {
   size_t n_list;
 } value;
 
+/* The same storage class and content, byte for byte; NULL is the same as NULL.  Lists
+** element by element. */
+bool value_is_same(const value *a, const value *b);
+
 const char *value_class_name(type_class klass);
 affinity value_class_affinity(type_class klass);
 const char *value_storage_name(storage s);
