@@ -304,12 +304,26 @@ static void settle(cursor *c) {
   arena_reset(&c->arena);
 }
 
+/* A statement that is run again and again is compiled for the proof once. */
+static bool is_plain_scan(cursor *c) {
+  table *t = c->table;
+  sqlite3_stmt *running = execution_current(t->db).statement;
+  table_proof *p = &t->proof;
+  if (!running) return false;
+  if (p->statement != running || p->at != t->directory->compilations || p->identity != c->identity) {
+    *p = (table_proof){.statement = running, .at = t->directory->compilations,
+                       .identity = c->identity,
+                       .is_plain_scan = program_is_plain_scan(t, c->plan_text)};
+  }
+  return p->is_plain_scan;
+}
+
 /* What the statement's program allows to ask for less than all rows. */
 static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kind, tskdb_error *e) {
   if (c->keyed && keyed_probes(c->keyed) > 1) return true;
   plan_subject subject = table_subject(c->table);
   if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
-      program_is_plain_scan(c->table, c->plan_text)) {
+      is_plain_scan(c)) {
     plan_limit(&c->plan, arguments, n, &c->query);
   } else if (c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject) &&
              program_reads_only(c->table, &c->plan, c->plan_text)) {
