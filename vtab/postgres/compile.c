@@ -37,9 +37,10 @@
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES(klass), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog." type}, \
   {OPS(OP_IN), CLASSES(klass), 0, 0, 0, EXACT, "{c}" ANY type "[])"}, \
   {OPS(OP_IS_NOT), CLASSES(klass), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM {v}::pg_catalog." type}, \
-  {OPS_RANGE, CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
-   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type \
-   " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"}, \
+  {OPS(OP_GT) | OPS(OP_GE), CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
+   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type ")"}, \
+  {OPS(OP_LT) | OPS(OP_LE), CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
+   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"}, \
   {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER}, \
   {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}
 
