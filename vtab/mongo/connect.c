@@ -83,7 +83,8 @@ static bool start_session(mongo_connection *c, tskdb_error *e) {
 }
 
 static mongo_connection *connection_new(mongo_login *l) {
-  mongo_connection *c = mem_zalloc(sizeof(*c));
+  /* A bson_t inside a struct wants an alignment that the library's allocator gives. */
+  mongo_connection *c = BSON_ALIGNED_ALLOC0(mongo_connection);
   if (!c) return NULL;
   c->login = l;
   bson_init(&c->options);
@@ -202,5 +203,5 @@ void mongo_driver_close(connection *base, bool forked) {
   bson_destroy(&c->session_id);
   mem_free(c->host);
   mongo_login_free(c->login);
-  mem_free(c);
+  bson_free(c);
 }

@@ -19,7 +19,6 @@
 */
 #include <string.h>
 
-#include "vtab/memory.h"
 #include "vtab/mongo/mongo_driver.h"
 
 enum {
@@ -68,7 +67,7 @@ static void append_first_size(bson_t *command, const mongo_request *m, const wai
 
 scan *mongo_driver_scan_open(connection *base, const request *r, const wait_scope *w,
                              tskdb_error *e) {
-  scan *s = mem_zalloc(sizeof(*s));
+  scan *s = BSON_ALIGNED_ALLOC0(scan);   /* as bson_t wants it */
   bson_t given, command;
   if (!s) {
     error_memory(e);
@@ -225,5 +224,5 @@ void mongo_driver_scan_close(scan *s) {
   if (!s) return;
   if (s->cursor > 0 && !s->dead && !s->c->base.broken) kill_cursor(s);
   bson_destroy(&s->reply);
-  mem_free(s);
+  bson_free(s);
 }

@@ -127,6 +127,15 @@ static error_class class_of(const mongo_connection *c, const bson_error_t *from)
   }
 }
 
+/* The server's words. Where they show the query, that stands in lines of its own with its values:
+** only the first and the last are kept. */
+static void say(tskdb_error *e, error_class klass, const char *message) {
+  const char *first = strchr(message, '\n'), *last = strrchr(message, '\n');
+  if (!*message) error_set(e, klass, "the client library gives no reason");
+  else if (!first) error_set(e, klass, "%s", message);
+  else error_set(e, klass, "%.*s … %s", (int)(first - message), message, last + 1);
+}
+
 bool mongo_error(mongo_connection *c, const bson_error_t *from, const char *what, tskdb_error *e) {
   const mongo_call *call = c->call;
   error_class klass = class_of(c, from);
@@ -140,8 +149,7 @@ bool mongo_error(mongo_connection *c, const bson_error_t *from, const char *what
   } else if (!of_server && error_is_set(&c->trouble)) {
     error_set(e, klass, "%s", c->trouble.text);
   } else {
-    error_set(e, klass, "%s",
-              from->message[0] ? from->message : "the client library gives no reason");
+    say(e, klass, from->message);
     error_native(e, of_server ? (int)from->code : 0, NULL);
   }
   error_prefix(e, "%s", what);
