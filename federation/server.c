@@ -184,10 +184,14 @@ static bool measure_round_trip(errand *x, tskdb_error *e) {
   return true;
 }
 
-catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *e) {
+/* What the server says of its tables or, with NATIVE, of a native statement: a
+** new catalog, or NULL.  *AGAIN: the connection was lost, another may do it. */
+static catalog *look_once(attached_server *s, const native_text *native, int64_t *round_trips, bool *again,
+                          tskdb_error *e) {
   errand x;
+  const driver *d = s->base.driver;
   catalog *c = catalog_new();
-  *round_trips = 0;
+  *again = false;
   if (!c) {
     error_memory(e);
     return NULL;
@@ -197,13 +201,30 @@ catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *
     return NULL;
   }
   discovery want = wanted(s);
-  bool ok = s->base.driver->discover(x.connection, &want, &x.wait, c, e) && catalog_finish(c, e) &&
-            measure_round_trip(&x, e);
-  if (!ok) error_set(e, ERROR_INTERNAL, "discovery failed without a reason");
-  *round_trips = errand_end(&x, "(discovery)", c->n_relations, e);
+  bool ok = (native ? d->describe(x.connection, native, &want, &x.wait, c, e)
+                    : d->discover(x.connection, &want, &x.wait, c, e)) && catalog_finish(c, e) &&
+            (native || measure_round_trip(&x, e));
+  if (!ok) error_set(e, ERROR_INTERNAL, "the server was looked at and gave no reason why it failed");
+  *again = !ok && e->klass == ERROR_NETWORK;
+  const char *text = native ? "(description of a native statement)" : "(discovery)";
+  *round_trips += errand_end(&x, text, native ? 0 : c->n_relations, e);
   if (ok) return c;
   catalog_release(c);
   return NULL;
+}
+
+/* A pooled connection may have died unnoticed; looking once more is safe. */
+static catalog *look(attached_server *s, const native_text *native, int64_t *round_trips, tskdb_error *e) {
+  bool again;
+  *round_trips = 0;
+  catalog *c = look_once(s, native, round_trips, &again, e);
+  if (!again) return c;
+  error_clear(e);
+  return look_once(s, native, round_trips, &again, e);
+}
+
+catalog *server_discover(attached_server *s, int64_t *round_trips, tskdb_error *e) {
+  return look(s, NULL, round_trips, e);
 }
 
 static bool is_usable_query(const catalog *c, tskdb_error *e) {
@@ -215,21 +236,9 @@ static bool is_usable_query(const catalog *c, tskdb_error *e) {
 }
 
 catalog *server_describe(attached_server *s, const native_text *native, tskdb_error *e) {
-  errand x;
-  catalog *c = catalog_new();
-  if (!c) {
-    error_memory(e);
-    return NULL;
-  }
-  if (!errand_begin(&x, s, e)) {
-    catalog_release(c);
-    return NULL;
-  }
-  discovery want = wanted(s);
-  bool ok = s->base.driver->describe(x.connection, native, &want, &x.wait, c, e) && catalog_finish(c, e);
-  if (!ok) error_set(e, ERROR_INTERNAL, "the description failed without a reason");
-  errand_end(&x, "(description of a native statement)", 0, e);
-  if (ok && is_usable_query(c, e)) return c;
+  int64_t round_trips;
+  catalog *c = look(s, native, &round_trips, e);
+  if (!c || is_usable_query(c, e)) return c;
   catalog_release(c);
   return NULL;
 }

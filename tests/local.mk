@@ -45,6 +45,8 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
+	%reldir%/faults/hostile.test \
+	%reldir%/faults/spoiled.test \
 	%reldir%/hosts/node.test \
 	%reldir%/hosts/python.test \
 	%reldir%/hosts/shell.test \
@@ -94,6 +96,8 @@ EXTRA_DIST += \
 	%reldir%/differential/store.py \
 	%reldir%/differential/traps.py \
 	%reldir%/federation/library_program.c \
+	%reldir%/faults/impostor.py \
+	%reldir%/faults/proxy.py \
 	%reldir%/host.py \
 	%reldir%/hosts/install.sh \
 	%reldir%/hosts/library.py \

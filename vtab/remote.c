@@ -67,6 +67,8 @@ bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
   if (r->process != getpid()) {
     return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
   }
+  /* Who reads a whole result in one go is not asked by SQLite meanwhile. */
+  if (r->record.rows > 0 && wait_interrupted(r->wait, e)) return false;
   do {   /* a batch may be empty although rows follow */
     if (r->prefetch) {
       status = prefetch_take(r->prefetch, b, r->wait, e);
@@ -104,7 +106,7 @@ static bool send(remote *r, batch *b, tskdb_error *e) {
 ** safe; a native statement may do more than read. */
 bool remote_start(remote *r, batch *b, tskdb_error *e) {
   if (send(r, b, e)) return true;
-  if (e->klass != ERROR_NETWORK || !r->repeatable) return false;
+  if (!r->connection || e->klass != ERROR_NETWORK || !r->repeatable) return false;
   remote_stop(r, e);
   tskdb_error first = *e;
   error_clear(e);

@@ -378,6 +378,8 @@ START_TEST(catalog_has_keys_indexes_and_kinds) {
           "CREATE UNLOGGED TABLE fast (a int); CREATE TABLE heir () INHERITS (parent)");
   static const char *const schema[] = {"kinds"};
   const discovery want = {.schemas = schema, .n_schemas = 1};
+  tskdb_error e = {0};
+  ck_assert(c->driver->ping(c, &patient, &e));   /* what follows a native statement costs one more */
   uint64_t before = c->round_trips;
   catalog *k = discover_with(c, &want);
   ck_assert_uint_eq(c->round_trips - before, 1);
@@ -407,7 +409,7 @@ START_TEST(catalog_has_keys_indexes_and_kinds) {
   ck_assert_int_eq(relation_of(k, "kinds.fast")->kind, RELATION_TABLE);
   ck_assert_int_eq(relation_of(k, "kinds.heir")->n_columns, 2);
   catalog_release(k);
-  tskdb_error e = {0};
+  e = (tskdb_error){0};
   ck_assert(tested->reset(c, &patient, &e));
   ck_assert_str_eq(rows_of(c, "SELECT * FROM kinds.parts ORDER BY k"), "1|a\n11|b\n");
 }

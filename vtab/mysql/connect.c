@@ -11,6 +11,8 @@
 ** (statement.c).
 */
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -118,16 +120,26 @@ static bool connect_any(mysql_connection *c, const wait_scope *w, int64_t deadli
   return false;
 }
 
+/* A peer that is gone is noticed within about a minute, idle or in the midst of sending. */
+static void notice_dead_peer(int fd) {
+  static const struct { int level, name, value; } options[] = {
+    {SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPIDLE, 30}, {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+    {IPPROTO_TCP, TCP_KEEPCNT, 3}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+  };
+  for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+    setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
+  }
+}
+
 static void greet(mysql_connection *c) {
   const char *version = mysql_get_server_info(c->handle);
-  int on = 1;
   int fd = (int)mysql_get_socket(c->handle);
   c->base.version = (uint32_t)mysql_get_server_version(c->handle);
   c->mariadb = version && strstr(version, "MariaDB") != NULL;
   c->thread_id = mysql_thread_id(c->handle);
   c->tls = mysql_get_ssl_cipher(c->handle) != NULL;
   c->base.round_trips = 1;
-  if (c->host->name) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  if (c->host->name) notice_dead_peer(fd);
 #ifdef LIBMARIADB
   /* TLS reads the socket directly: without this a read would not come back to
   ** the one place that waits (wire.c). */
@@ -138,6 +150,15 @@ static void greet(mysql_connection *c) {
 static int connect_bound(const endpoint *at, const mysql_login *l) {
   int ms = at->connect_timeout_ms > 0 ? at->connect_timeout_ms : CONNECT_MS;
   return l->connect_timeout_ms > 0 && l->connect_timeout_ms < ms ? l->connect_timeout_ms : ms;
+}
+
+/* The scope, with a wait that ends at the deadline if not before. */
+static wait_scope what_is_left(const wait_scope *w, int64_t deadline_us) {
+  wait_scope rest = *w;
+  int left_ms = (int)((deadline_us - wait_now_us()) / 1000);
+  if (left_ms < 1) left_ms = 1;
+  if (rest.timeout_ms <= 0 || rest.timeout_ms > left_ms) rest.timeout_ms = left_ms;
+  return rest;
 }
 
 connection *mysql_driver_open(const endpoint *at, const wait_scope *w, tskdb_error *e) {
@@ -154,7 +175,9 @@ connection *mysql_driver_open(const endpoint *at, const wait_scope *w, tskdb_err
     int64_t deadline_us = wait_now_us() + (int64_t)connect_bound(at, c->login) * 1000;
     if (connect_any(c, w, deadline_us, e)) {
       greet(c);
-      if (pin_session(c, w, e)) return &c->base;
+      wait_scope rest = what_is_left(w, deadline_us);
+      c->ready = pin_session(c, &rest, e);
+      if (c->ready) return &c->base;
     }
   }
   mysql_driver_close(&c->base, false);

@@ -101,6 +101,7 @@ typedef struct mysql_connection {
   unsigned long thread_id;     /* the server's, for KILL */
   bool tls;
   bool mariadb;                /* the server is MariaDB */
+  bool ready;                  /* the session is prepared: what runs in it may be worth a KILL QUERY */
   statement_cache cache;
   struct scan *scan;           /* whose rows are on the wire, NULL: idle */
 } mysql_connection;

@@ -10,7 +10,8 @@
 **   2. The end of rows, a row and an error are told apart: a lost connection
 **      or an error of the server in the midst of the rows is SCAN_ERROR.
 **   3. After scan_close() the connection is idle or marked broken.
-**   4. Text that is not valid UTF-8 is delivered as a BLOB.
+**   4. Text that is not valid UTF-8 is delivered as a BLOB.  A number or a time
+**      that is none is an error: the server, or somebody on the way, is wrong.
 */
 #include <string.h>
 
@@ -163,12 +164,18 @@ static bool cell_bytes(scan *s, int i, batch *b, const char **place) {
   return mysql_stmt_fetch_column(s->s->handle, &bind, (unsigned int)i, 0) == 0;
 }
 
-static bool decode_bytes(scan *s, int i, batch *b, cell_kind kind) {
+static bool nonsense(const scan *s, int i, tskdb_error *e) {
+  return error_set(e, ERROR_PROTOCOL, "column \"%s\": what the server sent makes no sense as %s",
+                   column_of(s, i)->remote_name, column_of(s, i)->remote_type);
+}
+
+static bool decode_bytes(scan *s, int i, batch *b, cell_kind kind, tskdb_error *e) {
   const char *place;
   unsigned long length = s->s->cells[i].length;
-  if (!cell_bytes(s, i, b, &place)) return false;
+  if (!cell_bytes(s, i, b, &place)) return error_memory(e);
   if (kind == CELL_DECIMAL) {
     value v = value_from_decimal(place, length);
+    if (v.storage == STORAGE_TEXT) return nonsense(s, i, e);
     batch_value(b, i, &v);
   } else if (kind == CELL_BIT) {
     uint64_t bits = 0;
@@ -196,6 +203,12 @@ static void decode_unsigned(cell_buffer *cell, int i, batch *b) {
 }
 
 /* Zero dates are dates like any other here. */
+static bool is_time(const MYSQL_TIME *t, cell_kind kind) {
+  bool date = kind == CELL_TIME ? t->day <= 34 : t->year <= 9999 && t->month <= 12 && t->day <= 31;
+  return date && (kind == CELL_TIME || t->hour <= 23) && t->hour <= 838 && t->minute <= 59 &&
+         t->second <= 59 && t->second_part <= 999999;
+}
+
 static void decode_time(const cell_buffer *cell, int i, batch *b) {
   const MYSQL_TIME *t = &cell->v.time;
   char text[128];
@@ -214,7 +227,7 @@ static void decode_time(const cell_buffer *cell, int i, batch *b) {
   batch_bytes_value(b, i, STORAGE_TEXT, text, n);
 }
 
-static bool decode_cell(scan *s, int i, batch *b) {
+static bool decode_cell(scan *s, int i, batch *b, tskdb_error *e) {
   cell_buffer *cell = &s->s->cells[i];
   if (cell->null) return true;
   switch (cell->kind) {
@@ -222,20 +235,23 @@ static bool decode_cell(scan *s, int i, batch *b) {
     case CELL_UNSIGNED: case CELL_UNSIGNED_TEXT: decode_unsigned(cell, i, b); return true;
     case CELL_FLOAT: batch_real(b, i, (double)cell->v.single); return true;
     case CELL_DOUBLE: batch_real(b, i, cell->v.real); return true;
-    case CELL_DATE: case CELL_DATETIME: case CELL_TIME: decode_time(cell, i, b); return true;
-    default: return decode_bytes(s, i, b, cell->kind);
+    case CELL_DATE: case CELL_DATETIME: case CELL_TIME:
+      if (!is_time(&cell->v.time, cell->kind)) return nonsense(s, i, e);
+      decode_time(cell, i, b);
+      return true;
+    default: return decode_bytes(s, i, b, cell->kind, e);
   }
 }
 
 /* ---- fetching ------------------------------------------------------------------------ */
 
-static bool decode_row(scan *s, batch *b) {
+static bool decode_row(scan *s, batch *b, tskdb_error *e) {
   for (int i = 0; i < b->n_columns; i++) {
-    if (!decode_cell(s, i, b)) return false;
+    if (!decode_cell(s, i, b, e)) return false;
   }
   if (s->rebind) {
     s->rebind = false;
-    if (mysql_stmt_bind_result(s->s->handle, s->s->binds)) return false;
+    if (mysql_stmt_bind_result(s->s->handle, s->s->binds)) return error_memory(e);
   }
   return true;
 }
@@ -260,10 +276,7 @@ static scan_status fetch_rows(scan *s, batch *b, wire_call *call, tskdb_error *e
       error_set(e, call->why.klass, "%s", call->why.text);
       return SCAN_ERROR;
     }
-    if (!decode_row(s, b) || b->failed) {
-      error_memory(e);
-      return SCAN_ERROR;
-    }
+    if (!decode_row(s, b, e)) return SCAN_ERROR;
     if (!batch_end_row(b)) {
       if (!b->failed) return SCAN_ROWS;
       error_memory(e);

@@ -19,6 +19,7 @@
 
 enum {
   CACHE_MAX = 64,              /* statements of one connection */
+  ASK_ROWS = 4096,             /* that are read and forgotten before the user is asked */
   CACHE_TEXT_MAX = 4096,       /* long texts are long lists of no other use */
   UNKNOWN_STATEMENT = 1243     /* the server's error: it has forgotten it */
 };
@@ -227,34 +228,43 @@ static int64_t rows_affected(unsigned long long n) {
   return n == ~0ULL ? 0 : (int64_t)n;
 }
 
+/* While the server sends without a pause nothing waits, so that nobody would
+** see that the user wants to stop. */
+static void ask(wire_call *call, unsigned row) {
+  if (row % ASK_ROWS == 0 && !call->stopped && wait_interrupted(call->scope, &call->why)) wire_stop(call);
+}
+
 /* Reads and forgets one result.  False: it broke. */
-static bool discard_result(MYSQL *m) {
+static bool discard_result(MYSQL *m, wire_call *call) {
   MYSQL_RES *rows = mysql_use_result(m);
   if (!rows) return mysql_errno(m) == 0;
-  while (mysql_fetch_row(rows)) {}
+  for (unsigned n = 1; mysql_fetch_row(rows); n++) ask(call, n);
   mysql_free_result(rows);
   return mysql_errno(m) == 0;
 }
 
 /* A procedure brings several results. */
-static bool exec_text(mysql_connection *c, const char *native, int64_t *affected) {
+static bool exec_text(mysql_connection *c, const char *native, wire_call *call, int64_t *affected) {
   int next = 0;
   c->base.round_trips++;
   if (mysql_real_query(c->handle, native, (unsigned long)strlen(native))) return false;
   while (next == 0) {
     bool has_rows = mysql_field_count(c->handle) > 0;
-    if (!discard_result(c->handle)) return false;
+    if (!discard_result(c->handle, call)) return false;
     if (!has_rows) *affected = rows_affected(mysql_affected_rows(c->handle));
     next = mysql_next_result(c->handle);
   }
   return next < 0;
 }
 
-static bool discard_rows(MYSQL_STMT *s) {
+static bool discard_rows(MYSQL_STMT *s, wire_call *call) {
   int next = 0;
   while (next == 0) {
-    int rc = 0;
-    while (mysql_stmt_field_count(s) && (rc = mysql_stmt_fetch(s)) != 1 && rc != MYSQL_NO_DATA) {}
+    int rc = mysql_stmt_field_count(s) ? 0 : MYSQL_NO_DATA;
+    for (unsigned n = 1; rc != 1 && rc != MYSQL_NO_DATA; n++) {
+      rc = mysql_stmt_fetch(s);
+      ask(call, n);
+    }
     if (rc == 1) return false;
     if (mysql_stmt_free_result(s)) return false;
     next = mysql_stmt_next_result(s);
@@ -269,7 +279,7 @@ static bool exec_prepared(mysql_connection *c, const char *native, const value *
   statement *s = statement_execute(c, native, parameters, n, call, e);
   if (!s) return false;
   bool rows = s->n_fields > 0;
-  bool ok = discard_rows(s->handle);
+  bool ok = discard_rows(s->handle, call);
   if (ok && !rows) *affected = rows_affected(mysql_stmt_affected_rows(s->handle));
   if (!ok) wire_statement_error(call, c, s->handle, "the server refused the statement", e);
   statement_release(c, s, true);
@@ -287,7 +297,7 @@ bool mysql_driver_exec(connection *base, const char *native, const value *parame
   if (n_parameters) {
     ok = exec_prepared(c, native, parameters, n_parameters, &call, affected, e);
   } else {
-    ok = exec_text(c, native, affected);
+    ok = exec_text(c, native, &call, affected);
     if (!ok) wire_error(&call, c, "the server refused the statement", e);
   }
   /* SLEEP and its like answer to KILL QUERY as if they had ended well. */

@@ -90,7 +90,7 @@ void wire_thread_start(void) {
 ** False: there is nothing to wait for any more. */
 static bool stop_call(wire_call *call) {
   call->stopped = true;
-  if (!call->c) {
+  if (!call->c || !call->c->ready) {
     call->gave_up = true;
     return false;
   }
@@ -375,7 +375,7 @@ static bool set_error(const wire_call *call, int number, const char *sqlstate, c
                       const char *what, tskdb_error *e) {
   if (call && call->stopped && error_is_set(&call->why)) {
     error_set(e, call->why.klass, "%s", call->why.text);
-    error_prefix(e, "%s", what);
+    if (call->why.klass != ERROR_INTERRUPT) error_prefix(e, "%s", what);
     return false;
   }
   error_class klass = number ? class_of(number) : ERROR_PROTOCOL;

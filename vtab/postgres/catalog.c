@@ -302,34 +302,31 @@ bool postgres_discover(connection *base, const discovery *want, const wait_scope
 
 /* ---- native statements ------------------------------------------------------ */
 
+static PGresult *describe_step(postgres_connection *c, int sent, const wait_scope *w,
+                               tskdb_error *e) {
+  PGresult *r = NULL;
+  c->base.round_trips++;
+  if (!sent || !postgres_flush(c, w, e)) {
+    postgres_connection_error(c, "cannot describe the statement", e);
+    return NULL;
+  }
+  bool answered = postgres_only_result(c, w, &r, e);
+  if (!answered) c->base.broken = true;
+  if (answered && PQresultStatus(r) == PGRES_COMMAND_OK) return r;
+  if (answered) postgres_result_error(c, r, e);
+  PQclear(r);
+  return NULL;
+}
+
 /* The description of the statement TEXT: new result, or NULL. */
 static PGresult *describe(postgres_connection *c, const char *text, const wait_scope *w,
                           tskdb_error *e) {
-  PGresult *found = NULL, *r;
-  for (int step = 0; step < 2; step++) {
-    int sent = step == 0 ? PQsendPrepare(c->pg, "", text, 0, NULL)
-                         : PQsendDescribePrepared(c->pg, "");
-    c->base.round_trips++;
-    if (!sent || !postgres_flush(c, w, e)) {
-      postgres_connection_error(c, "cannot describe the statement", e);
-      return NULL;
-    }
-    bool ok = true;
-    for (;;) {
-      if (!postgres_next_result(c, w, &r, e)) {
-        PQclear(found);
-        c->base.broken = true;
-        return NULL;
-      }
-      if (!r) break;
-      if (PQresultStatus(r) != PGRES_COMMAND_OK) ok = postgres_result_error(c, r, e);
-      PQclear(found);
-      found = r;
-    }
-    if (ok && step == 1 && found && PQnfields(found) > 0 && PQnparams(found) == 0) return found;
-    if (!ok || step == 1) break;
-  }
-  if (found && PQnparams(found) > 0) error_set(e, ERROR_SQL, "the native statement has parameters");
+  PGresult *prepared = describe_step(c, PQsendPrepare(c->pg, "", text, 0, NULL), w, e);
+  if (!prepared) return NULL;
+  PQclear(prepared);
+  PGresult *found = describe_step(c, PQsendDescribePrepared(c->pg, ""), w, e);
+  if (!found || (PQnfields(found) > 0 && PQnparams(found) == 0)) return found;
+  if (PQnparams(found) > 0) error_set(e, ERROR_SQL, "the native statement has parameters");
   error_set(e, ERROR_SQL, "the native statement returns no columns");
   PQclear(found);
   return NULL;

@@ -38,7 +38,7 @@ static const char *const system_roots[] = {
   "/usr/local/share/certs/ca-root-nss.crt",
 };
 
-enum { LIBPQ_WITH_SYSTEM_ROOTS = 160000 };
+enum { LIBPQ_WITH_SYSTEM_ROOTS = 160000, LIBPQ_WITH_REQUIRE_AUTH = 160000 };
 
 /* A dead peer is noticed within about a minute unless the URL says otherwise. */
 static const char *const defaults[][2] = {
@@ -121,10 +121,23 @@ static const char *find_system_roots(void) {
   return NULL;
 }
 
+/* Whoever is not known to be the server gets no password in clear text.  An
+** older libpq cannot be told. */
+static void protect_password(postgres_settings *s, const PQconninfoOption *options, const char *mode) {
+  const char *host = option(options, "host");
+  bool verified = mode && strncmp(mode, "verify-", 7) == 0;
+  bool local = !host || *host == '/' || *host == '@';
+  if (PQlibVersion() < LIBPQ_WITH_REQUIRE_AUTH || verified || local || option(options, "require_auth")) return;
+  add(s, "require_auth", "!password");
+}
+
 static bool settle_tls(postgres_settings *s, const PQconninfoOption *options, tskdb_error *e) {
   const char *mode = option(options, "sslmode");
   bool asked = mode && (strcmp(mode, "require") == 0 || strcmp(mode, "verify-full") == 0);
-  if (!asked || option(options, "sslrootcert")) return true;
+  if (!asked || option(options, "sslrootcert")) {
+    protect_password(s, options, mode);
+    return true;
+  }
   add(s, "sslmode", "verify-full");
   if (has_own_roots(&s->arena)) return true;
   const char *roots = find_system_roots();

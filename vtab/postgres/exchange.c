@@ -20,6 +20,7 @@
 enum {
   ABANDON_MS = 2000,         /* how long an answer that nobody wants may take to end */
   DRAIN_RESULTS = 4096,      /* rows that are read away rather than cancelled */
+  READS_UNASKED = 256,       /* before the user is asked whether to go on */
   TLS_SLICE_MAX_MS = 100
 };
 
@@ -81,14 +82,38 @@ static bool receive(postgres_connection *c, const wait_scope *w, silence *s, tsk
 bool postgres_next_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e) {
   silence s = {0};
   *result = NULL;
-  while (PQisBusy(c->pg)) {
+  for (unsigned reads = 1; PQisBusy(c->pg); reads++) {
     if (!receive(c, w, &s, e)) return false;
+    /* Whoever talks without an end and gives no result does not wait either. */
+    if (reads % READS_UNASKED == 0 && wait_interrupted(w, e)) return false;
   }
   *result = PQgetResult(c->pg);
   if (!*result && PQstatus(c->pg) == CONNECTION_BAD) {
     return postgres_connection_error(c, "the connection was lost", e);
   }
   return true;
+}
+
+/* An answer that is out of order: where the next one begins nobody knows. */
+static bool disorder(postgres_connection *c, const char *what, tskdb_error *e) {
+  c->base.broken = true;
+  return error_set(e, ERROR_PROTOCOL, "%s", what);
+}
+
+bool postgres_only_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e) {
+  PGresult *more = NULL;
+  *result = NULL;
+  if (!postgres_next_result(c, w, result, e)) return false;
+  if (!*result) return disorder(c, "the server has not answered a request", e);
+  c->base.bytes_received += PQresultMemorySize(*result);
+  switch (PQresultStatus(*result)) {
+    case PGRES_COPY_IN: case PGRES_COPY_OUT: case PGRES_COPY_BOTH:   /* said again and again */
+      return disorder(c, "the server copies what should not be copied", e);
+    default: break;
+  }
+  if (!postgres_next_result(c, w, &more, e)) return false;
+  PQclear(more);
+  return !more || disorder(c, "the server has answered a request twice", e);
 }
 
 bool postgres_next_copy(postgres_connection *c, const wait_scope *w, char **bytes, int *length,
@@ -120,38 +145,24 @@ static bool send_requests(postgres_connection *c, const postgres_request *reques
 
 /* The answer to one request, up to its synchronisation point. */
 static bool collect(postgres_connection *c, const wait_scope *w, PGresult **answer, tskdb_error *e) {
-  for (int separators = 0; separators < 3;) {
-    PGresult *r;
-    if (!postgres_next_result(c, w, &r, e)) return false;
-    if (!r) {
-      separators++;
-      continue;
-    }
-    c->base.bytes_received += PQresultMemorySize(r);
-    if (PQresultStatus(r) == PGRES_PIPELINE_SYNC) {
-      PQclear(r);
-      return *answer != NULL || error_set(e, ERROR_PROTOCOL, "the server has not answered a request");
-    }
-    if (*answer) PQclear(r);
-    else *answer = r;
-  }
-  return error_set(e, ERROR_PROTOCOL, "the server's answers have no end");
+  PGresult *sync = NULL;
+  if (!postgres_only_result(c, w, answer, e) || !postgres_next_result(c, w, &sync, e)) return false;
+  bool synchronised = sync && PQresultStatus(sync) == PGRES_PIPELINE_SYNC;
+  PQclear(sync);
+  return synchronised || disorder(c, "the server's answers are out of order", e);
 }
 
 /* libpq 15 forgets that an answer was wanted row by row only when the next
 ** request is sent outside a pipeline, if that answer ended in an error. */
 static bool forget_row_by_row(postgres_connection *c, const wait_scope *w, tskdb_error *e) {
-  PGresult *r;
+  PGresult *r = NULL;
   if (!c->row_by_row) return true;
   c->row_by_row = false;
   if (!PQsendQuery(c->pg, "")) return postgres_connection_error(c, "cannot send", e);
   c->base.round_trips++;
-  if (!postgres_flush(c, w, e)) return false;
-  do {
-    if (!postgres_next_result(c, w, &r, e)) return false;
-    PQclear(r);
-  } while (r);
-  return true;
+  bool ok = postgres_flush(c, w, e) && postgres_only_result(c, w, &r, e);
+  PQclear(r);
+  return ok;
 }
 
 static bool is_success(const PGresult *r) {

@@ -94,6 +94,10 @@ bool postgres_run(postgres_connection *c, const postgres_request *requests, int 
 bool postgres_flush(postgres_connection *c, const wait_scope *w, tskdb_error *e);
 /* *RESULT is new, or NULL at the end of the answer. */
 bool postgres_next_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e);
+/* *RESULT is new, the one of an answer that must have no more and be no copy,
+** read to its end; it is to be cleared also after false: the connection is
+** then broken. */
+bool postgres_only_result(postgres_connection *c, const wait_scope *w, PGresult **result, tskdb_error *e);
 /* One message of a COPY to us: *LENGTH of *BYTES, new (PQfreemem), or -1 at its end,
 ** behind which its result follows. */
 bool postgres_next_copy(postgres_connection *c, const wait_scope *w, char **bytes, int *length,

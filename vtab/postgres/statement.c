@@ -132,18 +132,13 @@ static postgres_statement *slot_of(postgres_connection *c, const char *text, boo
 static bool prepare(postgres_connection *c, postgres_statement *s, const wait_scope *w, tskdb_error *e) {
   char name[32];
   unsigned number = c->last_number + 1;
-  PGresult *r;
+  PGresult *r = NULL;
   snprintf(name, sizeof(name), "tskdb_%u", number);
   if (!PQsendPrepare(c->pg, name, s->text, 0, NULL)) return postgres_connection_error(c, "cannot send", e);
   c->base.round_trips++;
-  if (!postgres_flush(c, w, e)) return false;
-  bool ok = true;
-  for (;;) {
-    if (!postgres_next_result(c, w, &r, e)) return false;
-    if (!r) break;
-    if (PQresultStatus(r) != PGRES_COMMAND_OK) ok = postgres_result_error(c, r, e);
-    PQclear(r);
-  }
+  bool ok = postgres_flush(c, w, e) && postgres_only_result(c, w, &r, e);
+  if (ok && PQresultStatus(r) != PGRES_COMMAND_OK) ok = postgres_result_error(c, r, e);
+  PQclear(r);
   if (ok) s->number = c->last_number = number;
   return ok;
 }
@@ -193,10 +188,13 @@ bool postgres_copy_send(postgres_connection *c, const char *text, const wait_sco
 
 /* ---- native statements ---------------------------------------------------------- */
 
+enum { ASK_RESULTS = 4096 };     /* rows that are forgotten before the user is asked */
+
 /* One result of a native statement. False: it is an error, or wants a copy. */
 static bool take_result(postgres_connection *c, PGresult *r, int64_t *affected, tskdb_error *e) {
   const char *count = PQcmdTuples(r);
   switch (PQresultStatus(r)) {
+    case PGRES_SINGLE_TUPLE: return true;
     case PGRES_TUPLES_OK: case PGRES_COMMAND_OK: case PGRES_EMPTY_QUERY:
       if (count && *count) *affected = strtoll(count, NULL, 10);
       return true;
@@ -210,8 +208,9 @@ static bool take_result(postgres_connection *c, PGresult *r, int64_t *affected, 
 static bool read_results(postgres_connection *c, const wait_scope *w, int64_t *affected, tskdb_error *e) {
   bool ok = true;
   PGresult *r;
-  for (;;) {
-    if (!postgres_next_result(c, w, &r, e)) {
+  for (unsigned n = 1;; n++) {
+    /* A server that sends without a pause makes nobody wait, and so look up. */
+    if ((n % ASK_RESULTS == 0 && wait_interrupted(w, e)) || !postgres_next_result(c, w, &r, e)) {
       if (e && e->klass == ERROR_NETWORK) e->outcome_unknown = true;
       postgres_abandon(c, NULL);
       return false;
@@ -238,6 +237,8 @@ bool postgres_exec(connection *base, const char *native, const value *v, int n, 
                : PQsendQuery(c->pg, native);
   arena_free(&p.arena);
   if (!sent) return postgres_connection_error(c, "cannot send", e);
+  /* Rows are forgotten one by one, not kept together first. */
+  c->row_by_row = PQsetSingleRowMode(c->pg) == 1;
   base->round_trips++;
   return postgres_flush(c, w, e) && read_results(c, w, affected, e);
 }

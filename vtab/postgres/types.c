@@ -187,10 +187,11 @@ static bool decode_long_numeric(const char *p, int digits, batch *b, int col) {
   buffer text = {0};
   print_numeric(p, digits, &text);
   value v = value_from_decimal(buffer_cstr(&text), text.length);
+  bool number = text.failed || v.storage != STORAGE_TEXT;   /* else a digit was none */
   if (text.failed) b->failed = true;
-  else batch_value(b, col, &v);
+  else if (number) batch_value(b, col, &v);
   buffer_free(&text);
-  return true;
+  return number;
 }
 
 /* A number of at most 16 digits that are stored, which are most. False: it is not one. */
