@@ -15,6 +15,8 @@
 **   null, undefined, absent     NULL
 **   object, array, all others   TEXT, relaxed extended JSON
 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vtab/mongo/mongo_driver.h"
@@ -234,7 +236,54 @@ static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical)
   bson_destroy(&around);
 }
 
-void types_decode_key(batch *b, int col, const bson_iter_t *iter) { put_json(b, col, iter, true); }
+/* Text that JSON writes as it is. */
+static bool is_plain(const char *text, uint32_t length) {
+  for (uint32_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c < ' ' || c > '~' || c == '"' || c == '\\' || c == '/') return false;
+  }
+  return true;
+}
+
+static size_t put_number(const char *before, int64_t n, char *out) {
+  return (size_t)sprintf(out, "%s%" PRId64 "\"}", before, n);
+}
+
+/* The key is part of every row: what ids mostly are is written without the library,
+** in the same form. */
+void types_decode_key(batch *b, int col, const bson_iter_t *iter) {
+  static const char oid[] = "{\"$oid\":\"";
+  char text[64];
+  size_t n = 0;
+  uint32_t length = 0;
+  const char *string;
+  switch (bson_iter_type_unsafe(iter)) {
+    case BSON_TYPE_OID:
+      memcpy(text, oid, sizeof(oid) - 1);
+      n = sizeof(oid) - 1;
+      n += put_hex(bson_iter_oid_unsafe(iter)->bytes, 12, text + n);
+      text[n++] = '"';
+      text[n++] = '}';
+      break;
+    case BSON_TYPE_INT32:
+      n = put_number("{\"$numberInt\":\"", bson_iter_int32_unsafe(iter), text);
+      break;
+    case BSON_TYPE_INT64:
+      n = put_number("{\"$numberLong\":\"", bson_iter_int64_unsafe(iter), text);
+      break;
+    case BSON_TYPE_UTF8:
+      string = bson_iter_utf8(iter, &length);
+      if (length > sizeof(text) - 2 || !is_plain(string, length)) break;
+      text[n++] = '"';
+      memcpy(text + n, string, length);
+      n += length;
+      text[n++] = '"';
+      break;
+    default: break;
+  }
+  if (n) batch_bytes_value(b, col, STORAGE_TEXT, text, n);
+  else put_json(b, col, iter, true);
+}
 
 static void decode_binary(batch *b, int col, const bson_iter_t *iter) {
   bson_subtype_t subtype;
