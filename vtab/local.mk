@@ -92,6 +92,7 @@ libembedded_mysql_la_LIBADD = $(MYSQL_LIBS)
 endif
 
 MONGO_SOURCES = \
+	%reldir%/mongo/ahead.c \
 	%reldir%/mongo/catalog.c \
 	%reldir%/mongo/compile.c \
 	%reldir%/mongo/connect.c \

@@ -17,7 +17,9 @@
 
 /* Parameters that the library takes although none of its functions say so. */
 static const char *const other_parameters[] = {
-  "readPreferenceTags", "authMechanismProperties", "authMechanism", "authSource", "ssl", "safe",
+  MONGOC_URI_AUTHMECHANISM, MONGOC_URI_AUTHMECHANISMPROPERTIES, MONGOC_URI_AUTHSOURCE,
+  MONGOC_URI_COMPRESSORS,   MONGOC_URI_GSSAPISERVICENAME,       MONGOC_URI_READCONCERNLEVEL,
+  MONGOC_URI_READPREFERENCETAGS, MONGOC_URI_SLAVEOK,            MONGOC_URI_W,
 };
 
 /* They belong to the library's own way of making sockets. */

@@ -4,6 +4,7 @@
 **   driver.c     the table of functions that the ground floor calls
 **   login.c      a URL to what connecting needs
 **   stream.c     the sockets: every wait of the client library
+**   ahead.c      the next request of a scan, while the last is decoded
 **   wire.c       calls that can be interrupted, commands, errors
 **   connect.c    opening, checking, cancelling, closing a connection
 **   catalog.c    the server's lists to a catalog
@@ -62,6 +63,8 @@ typedef struct mongo_connection {
   bson_t session_options;      /* of every other: the session alone */
   bson_t session_id;           /* what cancel() names; empty: nothing to cancel */
   char *host;                  /* of the server that is read from: "name:port" */
+  struct mongo_stream *streams;   /* that are open */
+  uint32_t ahead_id;           /* of the last request that was sent past the library */
   bool router;                 /* it is a mongos */
   bool silent;                 /* a forked child: nothing is sent any more */
   mongo_call *call;            /* the present one; NULL: nothing may wait */
@@ -112,6 +115,24 @@ bool mongo_each(mongo_connection *c, mongo_command_kind kind, const char *databa
 /* The library's way to a new socket; CONTEXT is the mongo_connection. */
 mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
                                    void *context, bson_error_t *error);
+
+/* That of the server that is read from; NULL if there is none. */
+mongoc_stream_t *mongo_stream_of_server(const mongo_connection *c);
+
+/* ---- ahead.c: past the library ------------------------------------------------ */
+
+/* The bytes of a reply; zero to begin with, mem_free(bytes) in the end. */
+typedef struct mongo_message {
+  uint8_t *bytes;
+  uint32_t size;
+} mongo_message;
+
+/* Both within a call. Before the first, mongo_stream_of_server() is not NULL. */
+bool mongo_ahead_send(mongo_connection *c, const char *database, const bson_t *command,
+                      tskdb_error *e);
+/* REPLY points into M. False also if the server refuses; then the connection is
+** idle unless it is broken. */
+bool mongo_ahead_receive(mongo_connection *c, mongo_message *m, bson_t *reply, tskdb_error *e);
 
 /* ---- connect.c ------------------------------------------------------------- */
 

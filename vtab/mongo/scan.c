@@ -4,7 +4,9 @@
 ** The commands are find or aggregate, getMore and killCursors, sent as they
 ** are: a reply is one buffer, and its documents are decoded where they lie,
 ** each in one pass in its own order.  A reply holds as many documents as make
-** about REPLY_BYTES, by the size of those before.
+** about REPLY_BYTES, by the size of those before.  From the second on, the
+** next is asked for before the one at hand is decoded (ahead.c): the server
+** works meanwhile.  Not from the first: a reader may want no more than that.
 **
 ** Time: a wait is bounded by the scope.  maxTimeMS is sent only where no row
 ** can come before all are known, because for a cursor MongoDB adds up the time
@@ -19,12 +21,14 @@
 */
 #include <string.h>
 
+#include "vtab/memory.h"
 #include "vtab/mongo/mongo_driver.h"
 
 enum {
   FIRST_DOCUMENTS = 1000,
   REPLY_BYTES = 4 * 1024 * 1024,
   DOCUMENTS_MIN = 64,
+  DRAIN_MS = 50,
   CLOSE_MS = 2000
 };
 
@@ -32,7 +36,9 @@ struct scan {
   mongo_connection *c;
   const mongo_request *m;
   bson_t reply;
+  mongo_message message;       /* what the reply points into, if it came past the library */
   bson_iter_t documents;       /* in the reply's batch */
+  bool ahead;                  /* the next getMore is on its way */
   int64_t cursor;              /* 0: the server has no more */
   int64_t rows_left;           /* of a count */
   uint64_t n_documents, n_bytes;   /* so far, for the size of the next reply */
@@ -93,16 +99,43 @@ static int32_t next_size(const scan *s) {
   return (int32_t)(n < DOCUMENTS_MIN ? DOCUMENTS_MIN : n);
 }
 
+static bson_t *next_command(const scan *s) {
+  return BCON_NEW("getMore", BCON_INT64(s->cursor), "collection", BCON_UTF8(s->m->collection),
+                  "batchSize", BCON_INT32(next_size(s)));
+}
+
+/* Sends the request for the reply after this one. */
+static bool send_ahead(scan *s, tskdb_error *e) {
+  if (s->cursor == 0 || !mongo_stream_of_server(s->c)) return true;
+  bson_t *command = next_command(s);
+  s->ahead = mongo_ahead_send(s->c, s->m->database, command, e);
+  bson_destroy(command);
+  return s->ahead;
+}
+
+static bool receive(scan *s, tskdb_error *e) {
+  if (s->ahead) {
+    s->ahead = false;
+    return mongo_ahead_receive(s->c, &s->message, &s->reply, e);
+  }
+  bson_t *command = next_command(s);
+  bool ok = mongo_command(s->c, MONGO_CONTINUE, s->m->database, command, "the rows broke off",
+                          &s->reply, e);
+  bson_destroy(command);
+  return ok;
+}
+
 static bool fetch_reply(scan *s, const wait_scope *w, tskdb_error *e) {
-  bson_t *more = BCON_NEW("getMore", BCON_INT64(s->cursor), "collection",
-                          BCON_UTF8(s->m->collection), "batchSize", BCON_INT32(next_size(s)));
+  mongo_call call;
   bson_destroy(&s->reply);
-  bool ok =
-    mongo_run(s->c, MONGO_CONTINUE, s->m->database, more, w, "the rows broke off", &s->reply, e);
-  bson_destroy(more);
-  /* An interrupted cursor was killed with its session's work. */
-  if (!ok) s->dead = true;
-  return ok && adopt_reply(s, "cursor.nextBatch", e);
+  bson_init(&s->reply);
+  mongo_begin(&call, s->c, w);
+  bool ok = receive(s, e);
+  /* What was refused, or interrupted, is no cursor any more. */
+  if (!ok) s->dead = call.killed || s->c->base.broken;
+  ok = ok && adopt_reply(s, "cursor.nextBatch", e) && send_ahead(s, e);
+  mongo_end(s->c);
+  return ok;
 }
 
 /* ---- documents ------------------------------------------------------------- */
@@ -205,6 +238,19 @@ scan_status mongo_driver_scan_fetch(scan *s, batch *b, const wait_scope *w, tskd
 
 /* ---- closing --------------------------------------------------------------- */
 
+/* Reads what is on its way; the server is told to stop if that takes long. */
+static void drain(scan *s) {
+  static const wait_scope alone = {.wake_fd = -1};
+  tskdb_error ignored = {0};
+  bson_t reply;
+  mongo_call call;
+  mongo_begin_until(&call, s->c, &alone, wait_now_us() + (int64_t)DRAIN_MS * 1000);
+  mongo_ahead_receive(s->c, &s->message, &reply, &ignored);
+  mongo_end(s->c);
+  s->ahead = false;
+  s->dead = call.killed;
+}
+
 static void kill_cursor(scan *s) {
   static const wait_scope alone = {.wake_fd = -1};
   bson_t *command = BCON_NEW("killCursors", BCON_UTF8(s->m->collection), "cursors", "[",
@@ -222,7 +268,9 @@ static void kill_cursor(scan *s) {
 
 void mongo_driver_scan_close(scan *s) {
   if (!s) return;
+  if (s->ahead && !s->c->base.broken) drain(s);
   if (s->cursor > 0 && !s->dead && !s->c->base.broken) kill_cursor(s);
   bson_destroy(&s->reply);
+  mem_free(s->message.bytes);
   bson_free(s);
 }

@@ -36,6 +36,9 @@ enum {
 typedef struct mongo_stream {
   mongoc_stream_t base;        /* must be first */
   mongo_connection *c;
+  struct mongo_stream *next;   /* of the connection's */
+  mongoc_stream_t *outer;      /* what the library has of it: itself, or TLS over it */
+  char host[BSON_HOST_NAME_MAX + 7];
   int fd;                      /* -1: closed */
   bool timed_out;
   size_t start, end;           /* of what was read ahead */
@@ -255,8 +258,21 @@ static int stream_close(mongoc_stream_t *base) {
 }
 
 static void stream_destroy(mongoc_stream_t *base) {
+  mongo_stream *s = (mongo_stream *)base;
+  for (mongo_stream **at = &s->c->streams; *at; at = &(*at)->next) {
+    if (*at != s) continue;
+    *at = s->next;
+    break;
+  }
   stream_close(base);
-  mem_free(base);
+  mem_free(s);
+}
+
+mongoc_stream_t *mongo_stream_of_server(const mongo_connection *c) {
+  for (const mongo_stream *s = c->streams; s; s = s->next) {
+    if (s->outer && strcmp(s->host, c->host) == 0) return s->outer;
+  }
+  return NULL;
 }
 
 static int stream_flush(mongoc_stream_t *base) {
@@ -285,7 +301,7 @@ static bool stream_should_retry(mongoc_stream_t *base) {
   return errno == EAGAIN || errno == EINTR;
 }
 
-static mongo_stream *stream_new(mongo_connection *c, int fd) {
+static mongo_stream *stream_new(mongo_connection *c, const mongoc_host_list_t *host, int fd) {
   mongo_stream *s = mem_zalloc(sizeof(*s));
   if (!s) return NULL;
   s->base = (mongoc_stream_t){
@@ -295,6 +311,9 @@ static mongo_stream *stream_new(mongo_connection *c, int fd) {
     .timed_out = stream_timed_out, .should_retry = stream_should_retry};
   s->c = c;
   s->fd = fd;
+  snprintf(s->host, sizeof(s->host), "%s", host->host_and_port);
+  s->next = c->streams;
+  c->streams = s;
   return s;
 }
 
@@ -413,9 +432,12 @@ mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_li
     int limit_ms = host_limit(c, uri);
     int fd =
       host->family == AF_UNIX ? connect_unix(c, host, limit_ms) : connect_host(c, host, limit_ms);
-    mongo_stream *s = fd >= 0 ? stream_new(c, fd) : NULL;
+    mongo_stream *s = fd >= 0 ? stream_new(c, host, fd) : NULL;
     if (fd >= 0 && !s) close(fd);
-    if (s) out = mongoc_uri_get_tls(uri) ? start_tls(c, &s->base, uri, host, limit_ms) : &s->base;
+    if (s) {
+      out = mongoc_uri_get_tls(uri) ? start_tls(c, &s->base, uri, host, limit_ms) : &s->base;
+      if (out) s->outer = out;   /* else S is gone */
+    }
   }
   if (!out) {
     bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s",

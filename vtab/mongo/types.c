@@ -15,8 +15,6 @@
 **   null, undefined, absent     NULL
 **   object, array, all others   TEXT, relaxed extended JSON
 */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "vtab/mongo/mongo_driver.h"
@@ -245,8 +243,19 @@ static bool is_plain(const char *text, uint32_t length) {
   return true;
 }
 
-static size_t put_number(const char *before, int64_t n, char *out) {
-  return (size_t)sprintf(out, "%s%" PRId64 "\"}", before, n);
+/* {"NAME":"N"} */
+static size_t put_number(const char *name, int64_t n, char *out) {
+  char digits[24], *at = digits + sizeof(digits);
+  uint64_t rest = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+  size_t length = strlen(name);
+  *--at = '}';
+  *--at = '"';
+  do *--at = (char)('0' + rest % 10); while (rest /= 10);
+  if (n < 0) *--at = '-';
+  size_t tail = (size_t)(digits + sizeof(digits) - at);
+  memcpy(out, name, length);
+  memcpy(out + length, at, tail);
+  return length + tail;
 }
 
 /* The key is part of every row: what ids mostly are is written without the library,
