@@ -43,6 +43,7 @@ SCRIPT_SUITES = \
 	%reldir%/documents/commands.test \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
+	%reldir%/vtab/index.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
 	%reldir%/faults/hostile.test \
@@ -112,6 +113,9 @@ list-suites:
 	@printf '%s\n' $(TESTS)
 check-mutation:
 	@$(MAKE) -s check TESTS=%reldir%/differential/mutation.test VERBOSE=yes
+# Every byte of what a server says: takes long, not for every day. The servers are to be named.
+soak: all
+	. tests/environment; TSKDB_STEP=1 $(srcdir)/%reldir%/faults/spoiled.test
 check-floors:
 	@$(srcdir)/%reldir%/check_floors.sh $(srcdir)
-.PHONY: list-suites check-mutation check-floors
+.PHONY: soak list-suites check-mutation check-floors
