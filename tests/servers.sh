@@ -409,7 +409,7 @@ mongo_settings() {
 net:
   bindIp: 127.0.0.1
   port: $(cat "$home/port")
-  unixDomainSocket: {enabled: false}
+  unixDomainSocket: {pathPrefix: $home}
 END
     [ ! -f "$dir/ca.pem" ] || cat <<END
   tls:
@@ -491,6 +491,7 @@ urls_mongo() {
     port=$(cat "$dir/mongo/port")
     print_variable TSKDB_TEST_MONGO \
         "mongodb://$USER_NAME:$PASSWORD_IN_URL@127.0.0.1:$port/$DATABASE?authSource=admin&replicaSet=tskdb"
+    print_variable TSKDB_TEST_MONGO_SOCKET "$dir/mongo/mongodb-$port.sock"
 }
 
 # --- Redis -----------------------------------------------------------------------------------

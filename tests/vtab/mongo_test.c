@@ -454,6 +454,20 @@ START_TEST(what_is_wrong_is_said_in_time_and_without_secrets) {
 }
 END_TEST
 
+START_TEST(a_unix_socket_is_a_host) {
+  buffer escaped = {0};
+  const char *path = getenv("TSKDB_TEST_MONGO_SOCKET");
+  if (!path) return;
+  for (; *path; path++) {
+    if (*path == '/') buffer_text(&escaped, "%2F");
+    else buffer_char(&escaped, *path);
+  }
+  buffer_text(&escaped, "/x?authSource=admin&directConnection=true");
+  tested->close(open_url(url_of(PASSWORD, buffer_cstr(&escaped))), false);
+  buffer_free(&escaped);
+}
+END_TEST
+
 START_TEST(tls_is_verified) {
   char url[700];
   const char *ca = getenv("TSKDB_TEST_CA");
@@ -504,6 +518,7 @@ static Suite *suite(void) {
   tcase_add_test(t, a_connection_that_only_reads_refuses_to_write);
   tcase_add_test(t, a_pipeline_is_a_table);
   tcase_add_test(t, what_is_wrong_is_said_in_time_and_without_secrets);
+  tcase_add_test(t, a_unix_socket_is_a_host);
   tcase_add_test(t, tls_is_verified);
   tcase_add_test(t, a_collection_that_is_gone_is_empty);
   suite_add_tcase(s, t);

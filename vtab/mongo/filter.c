@@ -101,18 +101,21 @@ static void append_real(const union_filter *u, bson_t *out, const char *key, dou
 }
 
 static void add_types(union_filter *u, uint32_t kinds) {
-  static const struct { uint32_t kind; const char *types[10];
-  } names[] = {{MONGO_NUMBER, {"int", "long", "double"}},
-               {MONGO_DECIMAL, {"decimal"}},
-               {MONGO_STRING, {"string"}},
-               {MONGO_BOOL, {"bool"}},
-               {MONGO_DATE, {"date"}},
-               {MONGO_OID, {"objectId"}},
-               {MONGO_BINARY, {"binData"}},
-               {MONGO_ARRAY, {"array"}},
-               {MONGO_OBJECT,
-                {"object", "regex", "timestamp", "javascript", "javascriptWithScope", "dbPointer",
-                 "symbol", "minKey", "maxKey"}}};
+  static const struct {
+    uint32_t kind;
+    const char *types[10];
+  } names[] = {
+    {MONGO_NUMBER, {"int", "long", "double"}},
+    {MONGO_DECIMAL, {"decimal"}},
+    {MONGO_STRING, {"string"}},
+    {MONGO_BOOL, {"bool"}},
+    {MONGO_DATE, {"date"}},
+    {MONGO_OID, {"objectId"}},
+    {MONGO_BINARY, {"binData"}},
+    {MONGO_ARRAY, {"array"}},
+    {MONGO_OBJECT, {"object", "regex", "timestamp", "javascript", "javascriptWithScope",
+                    "dbPointer", "symbol", "minKey", "maxKey"}},
+  };
   bson_t piece, condition, types;
   uint32_t n = 0;
   kinds &= u->kinds;

@@ -81,7 +81,7 @@ void mongo_stop(mongo_connection *c);
 
 typedef enum mongo_command_kind {
   MONGO_READ,                  /* with the read preference and concern of the URL */
-  MONGO_CONTINUE,              /* a getMore or killCursors: on the same server */
+  MONGO_CONTINUE,              /* on the same server: a getMore, killCursors, what lists */
   MONGO_OTHER                  /* on the primary */
 } mongo_command_kind;
 

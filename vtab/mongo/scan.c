@@ -50,11 +50,12 @@ struct scan {
 /* Where the reply's documents begin, and what is known of the cursor. */
 static bool adopt_reply(scan *s, const char *path, tskdb_error *e) {
   bson_t documents;
-  s->cursor = mongo_number(&s->reply, "cursor.id", -1);
-  if (s->cursor < 0 && !bson_has_field(&s->reply, "cursor.id")) s->dead = true;
-  if (!s->dead && mongo_part(&s->reply, path, &documents) &&
-      bson_iter_init(&s->documents, &documents))
+  bool known = bson_has_field(&s->reply, "cursor.id");
+  s->cursor = mongo_number(&s->reply, "cursor.id", 0);
+  if (known && mongo_part(&s->reply, path, &documents) &&
+      bson_iter_init(&s->documents, &documents)) {
     return true;
+  }
   s->c->base.broken = true;
   return error_set(e, ERROR_PROTOCOL, "the server answers without a batch");
 }
@@ -269,7 +270,7 @@ static void kill_cursor(scan *s) {
 void mongo_driver_scan_close(scan *s) {
   if (!s) return;
   if (s->ahead && !s->c->base.broken) drain(s);
-  if (s->cursor > 0 && !s->dead && !s->c->base.broken) kill_cursor(s);
+  if (s->cursor != 0 && !s->dead && !s->c->base.broken) kill_cursor(s);
   bson_destroy(&s->reply);
   mem_free(s->message.bytes);
   bson_free(s);

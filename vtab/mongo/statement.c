@@ -133,7 +133,7 @@ static const char *const reading[] = {
 };
 
 static bool is_reading(const bson_t *command, const char *name) {
-  bson_t ignored, pipeline;
+  bson_t pipeline;
   for (size_t i = 0; i < sizeof(reading) / sizeof(reading[0]); i++) {
     if (strcmp(name, reading[i]) == 0) return true;
   }
@@ -141,7 +141,6 @@ static bool is_reading(const bson_t *command, const char *name) {
   size_t length = 0;
   char *json = bson_as_relaxed_extended_json(&pipeline, &length);
   bool writes = !json || strstr(json, "\"$out\"") || strstr(json, "\"$merge\"");
-  (void)ignored;
   bson_free(json);
   return !writes;
 }
