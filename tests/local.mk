@@ -106,6 +106,7 @@ EXTRA_DIST += \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
 	%reldir%/servers.sh \
+	%reldir%/tsan.supp \
 	%reldir%/vtab/redis_fixture.h
 
 # For tests/run.sh: the suites of this build.

@@ -188,6 +188,29 @@ stage_asan() {
         make -C "$build_dir-asan" -s check
 }
 
+# Data races between the worker, the pool's users and the cursors.  The servers' client libraries are
+# not instrumented (tests/tsan.supp).
+stage_tsan() {
+    build "$build_dir-tsan" --enable-tsan --without-mongo --without-redis || return
+    cd "$build_dir-tsan"
+    # shellcheck disable=SC1091 # made by configure
+    . tests/environment
+    LD_PRELOAD=$TSKDB_PRELOAD \
+        TSAN_OPTIONS="suppressions=$source_dir/tests/tsan.supp ignore_noninstrumented_modules=1" \
+        "$source_dir/tests/vtab/scan.test" every_row without_the_worker two_scans inside_another reset \
+        interrupt timeout killed_in threads
+}
+
+# What only valgrind sees: values that were never set.
+stage_valgrind() {
+    cd "$build_dir" || return
+    local suite
+    for suite in batch url; do
+        CK_FORK=no ./libtool --mode=execute valgrind -q --error-exitcode=9 --leak-check=full \
+            --errors-for-leak-kinds=definite "./tests/vtab/${suite}_test" || return
+    done
+}
+
 # A tarball builds, passes its tests without a server, installs, uninstalls and cleans up.
 stage_distcheck() {
     unset "${!TSKDB_TEST_@}"
@@ -204,7 +227,7 @@ stage_no_drivers() {
 # --- the run ---------------------------------------------------------------------------------
 
 work=$(mktemp -d)
-export -f build run_test stage_asan stage_clang stage_distcheck stage_no_drivers
+export -f build run_test stage_asan stage_clang stage_distcheck stage_no_drivers stage_tsan stage_valgrind
 export source_dir build_dir jobs work
 
 if [ -z "$list" ]; then
@@ -227,6 +250,8 @@ done
 run_suite stage/clang 120 bash -c stage_clang
 run_suite stage/no-drivers 60 bash -c stage_no_drivers
 run_suite stage/asan 240 bash -c stage_asan
+run_suite stage/tsan 180 bash -c stage_tsan
+run_suite stage/valgrind 60 bash -c stage_valgrind
 run_suite stage/distcheck 240 bash -c stage_distcheck
 [ -z "$list" ] || exit 0
 
