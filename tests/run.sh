@@ -205,7 +205,7 @@ stage_tsan() {
 stage_valgrind() {
     cd "$build_dir" || return
     local suite
-    for suite in batch url; do
+    for suite in batch error pushdown; do
         CK_FORK=no ./libtool --mode=execute valgrind -q --error-exitcode=9 --leak-check=full \
             --errors-for-leak-kinds=definite "./tests/vtab/${suite}_test" || return
     done
