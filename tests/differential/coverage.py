@@ -94,10 +94,12 @@ class Trace:
 
 
 class Coverage:
-    """ROWS: the rows of SERVER's table. CLASSES: those that its columns have here."""
+    """ROWS: the rows of SERVER's table. CLASSES: those that its columns have here. ABSENT: see
+    servers/server.py."""
 
-    def __init__(self, server, rows, classes):
+    def __init__(self, server, rows, classes, absent=()):
         self.server = server
+        self.absent = absent
         self.rows = rows
         self.classes = classes
         self.queries = self.answers = self.gave_up = 0
@@ -142,7 +144,8 @@ class Coverage:
     def is_dead(self, aim):
         """Whether no answer has told anything of AIM's row for its operator, or for its class."""
         operators, classes = self.told(aim.row)
-        return not (aim.row.min_version or (aim.operator in operators and aim.klass in classes))
+        absent = aim.row.min_version or aim.operator in self.absent
+        return not (absent or (aim.operator in operators and aim.klass in classes))
 
     def dead(self):
         """What no answer has told anything of: a row, or one of its operators or classes."""
@@ -153,7 +156,7 @@ class Coverage:
             if not operators:
                 yield f"{row}: {row.text}"
                 continue
-            for operator in set(row.operators) - operators:
+            for operator in set(row.operators) - operators - set(self.absent):
                 yield f"row {row.number} for {operator}: {row.text}"
             for klass in (set(row.classes) & self.classes) - classes:
                 yield f"row {row.number} for a column of class {klass}: {row.text}"

@@ -75,7 +75,8 @@ class Run:
         rows = [] if options.native else read_rows(self.db, options.server)
         classes = {c.klass for t in self.store.tables[options.server] for c in t.columns}
         self.aims = [aim for aim in aims(rows) if aim.klass in classes]
-        self.coverage = Coverage(options.server, rows, classes)
+        self.coverage = Coverage(options.server, rows, classes,
+                                 SERVERS[options.server].absent)
 
     def ways(self, generator):
         """The plain way and some of the others."""

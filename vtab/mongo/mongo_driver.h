@@ -191,6 +191,8 @@ bool types_parse_oid(const char *text, size_t length, bson_oid_t *out);
 
 enum { MONGO_TYPES = 22 };     /* slots for BSON's type numbers; the last two are MaxKey, MinKey */
 
+enum { MONGO_DIFFERENT = 64 };
+
 /* One field of a collection's documents, as seen and as declared. */
 typedef struct mongo_field {
   const char *name;
@@ -207,6 +209,8 @@ typedef struct mongo_field {
   bool nullable;               /* declared, and null or absent is allowed */
   const char *declared_type;   /* as the validator says it */
   bool wanted;                 /* named by the option columns or a validator */
+  uint32_t *different;         /* hashes of its different values, of a declared field */
+  int n_different;             /* MONGO_DIFFERENT: too many to count */
 } mongo_field;
 
 /* The fields of one relation's documents. */

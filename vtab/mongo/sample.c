@@ -102,6 +102,33 @@ static bson_type_t type_of_slot(int slot) {
   return slot == MONGO_TYPES - 1 ? BSON_TYPE_MINKEY : (bson_type_t)slot;
 }
 
+/* A value's hash: of its text or its number. */
+static uint32_t hash_of_value(const bson_iter_t *at) {
+  uint32_t length = 0, h = 2166136261u;
+  if (!BSON_ITER_HOLDS_UTF8(at)) return (uint32_t)(bson_iter_as_int64(at) * 2654435761);
+  const char *text = bson_iter_utf8(at, &length);
+  for (uint32_t i = 0; i < length; i++) h = (h ^ (unsigned char)text[i]) * 16777619u;
+  return h;
+}
+
+/* How many different values a field has is worth knowing where they can be grouped. */
+static void note_value(mongo_sample *s, mongo_field *f, const bson_iter_t *at) {
+  if (!f->declared || f->n_different == MONGO_DIFFERENT) return;
+  if (!f->different) f->different = arena_alloc(&s->arena, MONGO_DIFFERENT * sizeof(uint32_t));
+  if (!f->different) return;
+  uint32_t h = hash_of_value(at);
+  for (int i = 0; i < f->n_different; i++) {
+    if (f->different[i] == h) return;
+  }
+  f->different[f->n_different++] = h;
+}
+
+/* The estimate: what was seen, if each was seen several times. */
+static double distinct_of(const mongo_field *f, double sampled) {
+  bool few = f->n_different > 0 && f->n_different < MONGO_DIFFERENT;
+  return few && sampled >= 4.0 * f->n_different ? f->n_different + (f->nullable ? 1 : 0) : -1;
+}
+
 /* ---- looking at documents -------------------------------------------------- */
 
 static void look_at(mongo_sample *s, mongo_field *parent, const bson_t *document, int level) {
@@ -115,6 +142,7 @@ static void look_at(mongo_sample *s, mongo_field *parent, const bson_t *document
     uint32_t length = 0;
     if (!f) continue;
     f->counts[slot_of(type)]++;
+    note_value(s, f, &at);
     if (type != BSON_TYPE_DOCUMENT) continue;
     bson_iter_document(&at, &length, &bytes);
     bool apart = !f->odd && level < s->depth && bson_init_static(&nested, bytes, length);
@@ -273,6 +301,7 @@ static bool add_column(columns *x, const mongo_field *f) {
   if (is_sayable && x->comparable) c->flags |= COLUMN_EQ_BYTES | COLUMN_ORDER_BYTES;
   if (!f->odd && is_believable(f)) {
     c->klass = class_of(f);
+    c->distinct = distinct_of(f, x->sample->documents);
     c->type_detail = f->declared;
     bool never_nan = c->klass == CLASS_INT || !(f->declared & ~NEVER_NAN);
     bool present = c->present >= x->sample->documents && f->counts[BSON_TYPE_NULL] <= 0;

@@ -27,6 +27,8 @@ class Server:
     name = ""
     options = {}
     types = {}
+    # Operators that tables of this size never bring to the server; tested elsewhere.
+    absent = ()
 
     def native(self, kind, value):
         """VALUE, which a SQLite column of KIND holds, as fill() writes it; None if the server
