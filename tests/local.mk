@@ -46,6 +46,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/index.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
+	%reldir%/vtab/contract.test \
 	%reldir%/faults/hostile.test \
 	%reldir%/faults/spoiled.test \
 	%reldir%/hosts/node.test \
