@@ -17,7 +17,7 @@ class Comparison:
     def __init__(self, build, runs, json_file=None):
         self.build, self.runs, self.json_file = os.path.abspath(build), runs, json_file
         self.results = []
-        self.servers = {name: address.server(name) for name in ("postgres", "mysql", "mongo")}
+        self.servers = {name: address.server(name) for name in ("postgres", "mysql", "mongo", "redis")}
 
     # --- runners --------------------------------------------------------------------------------
 

@@ -8,6 +8,9 @@ BENCHES = \
 if DRIVER_MONGO
 BENCHES += %reldir%/bare_mongo
 endif
+if DRIVER_REDIS
+BENCHES += %reldir%/bare_redis
+endif
 EXTRA_PROGRAMS = $(BENCHES)
 CLEANFILES += $(BENCHES)
 
@@ -20,6 +23,9 @@ bench_bare_postgres_LDADD = $(POSTGRES_LIBS)
 bench_bare_mysql_SOURCES = %reldir%/bare_mysql.c
 bench_bare_mysql_CPPFLAGS = $(MYSQL_CFLAGS)
 bench_bare_mysql_LDADD = $(MYSQL_LIBS)
+bench_bare_redis_SOURCES = %reldir%/bare_redis.c
+bench_bare_redis_CPPFLAGS = $(REDIS_CFLAGS)
+bench_bare_redis_LDADD = $(REDIS_LIBS)
 
 bench_bare_mongo_SOURCES = %reldir%/bare_mongo.c
 bench_bare_mongo_CPPFLAGS = -D_GNU_SOURCE $(MONGO_CFLAGS)

@@ -54,6 +54,11 @@ def mongo_table(rows):
         {"$match": {"k": {"$lte": rows}}}, {"$project": fields}, {"$out": "bench"}]})
 
 
+# 150,000 hashes by default: a quarter of the rows of the other servers.
+HASHES = ("for i = 1, tonumber(ARGV[1]) do redis.call('HSET', 'bench:' .. i, 'n', i % 1000, 'amount', i + 0.25,"
+          " 'tax', (i % 97) .. '.5', 'd', '2020-01-0' .. (i % 9 + 1), 'name', 'customer ' .. i,"
+          " 'hash', redis.sha1hex(i)) end")
+HASH_FIELDS = ("n", "amount", "tax", "d", "name", "hash")
 SCAN = "SELECT id, n, amount, tax, d, name, hash FROM {}"
 LOOKUP = SCAN + " WHERE id = {}"
 
@@ -102,6 +107,24 @@ def mongo(c, options):
            peer("lookup", count), "bare client", same_rows)
 
 
+def redis(c, options):
+    if not c.servers["redis"]:
+        print("redis: no server, left out")
+        return
+    hashes, u = options.rows // 4, c.servers["redis"]
+    target = (u.host, str(u.port), u.user, u.database)
+    c.native("redis", "FLUSHDB")
+    c.host(c.attached(s="redis"), "scan", f"SELECT tskdb_exec('s', 'EVAL', {quoted(HASHES)}, 0, {hashes})")()
+
+    def peer(*what):
+        return lambda: c.run(c.program("bare_redis"), *target, *what, "bench:", *HASH_FIELDS, BENCH_PASSWORD=u.password)
+    setup, count = c.attached(s="redis"), str(options.lookups)
+    name, bare = c.fastest(*((f"hiredis, {m}", peer("scan", m)) for m in ("page", "ahead")))
+    c.pair(f"redis: scan {hashes} hashes", c.host(setup, "scan", SCAN.format("s.bench")), bare, name, same_rows)
+    c.pair(f"redis: {count} look-ups by key", c.host(setup, "lookup", count, LOOKUP.format("s.bench", "?")),
+           peer("lookup", count), "hiredis", same_rows)
+
+
 def attach(c, server):
     schema = "bench_many"
     drop = {"postgres": f"DROP SCHEMA IF EXISTS {schema} CASCADE", "mysql": f"DROP SCHEMA IF EXISTS {schema}"}[server]
@@ -133,6 +156,7 @@ def main():
             virtualpg(c)
         attach(c, server)
     mongo(c, options)
+    redis(c, options)
     c.save()
 
 

@@ -34,7 +34,8 @@ C_SUITES += \
 endif
 if DRIVER_REDIS
 C_SUITES += \
-	%reldir%/vtab/redis_pushdown_test
+	%reldir%/vtab/redis_pushdown_test \
+	%reldir%/vtab/redis_test
 endif
 
 SCRIPT_SUITES = \
@@ -44,6 +45,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/index.test \
+	%reldir%/vtab/redis.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
 	%reldir%/vtab/contract.test \

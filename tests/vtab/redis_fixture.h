@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/vtab/driver_fixture.h"
+#include "tests/vtab/pushdown_comparison.h"
 
 extern driver_entry tskdb_driver_redis;
+
 
 /* Bytes with NULs: a literal without its own end. */
 #define B(literal) \

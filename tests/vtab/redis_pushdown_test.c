@@ -9,7 +9,6 @@
 #include "config.h"
 #endif
 
-#include "tests/vtab/pushdown_comparison.h"
 #include "tests/vtab/redis_fixture.h"
 
 static connection *c;

@@ -294,6 +294,8 @@ static void choose_parts(redis_plan *p) {
   if (p->at[ATTRIBUTE_ENCODING] >= 0) add_step(p, STEP_ENCODING);
   if (p->at[ATTRIBUTE_BYTES] >= 0) add_step(p, STEP_MEMORY);
   bool type_wanted = p->at[ATTRIBUTE_TYPE] >= 0 && !(p->type_scanned && !p->direct);
+  /* Keys that are asked for are often not there, and no field says so too. */
+  if (p->direct && p->table == TABLE_FAMILY && p->at[ATTRIBUTE_TTL] < 0) type_wanted = true;
   if (type_wanted || (!known && !named)) add_step(p, STEP_TYPE);
 }
 

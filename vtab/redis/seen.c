@@ -6,14 +6,15 @@
 ** as a fingerprint of 128 bits (two different keys of a billion share one with
 ** a chance below 1e-20), in pages that a part of the fingerprint chooses.
 ** When a page is full, there are twice as many pages.  Beyond MEMORY_PAGES
-** they live in a file without a name, so memory is bounded whatever a server
-** sends.
+** they live in a file without a name, which is mapped: the system may write
+** them out, so memory is bounded whatever a server sends.
 */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "vtab/memory.h"
@@ -36,7 +37,8 @@ typedef struct page {
 
 struct redis_seen {
   uint64_t n_pages;            /* a power of two; a fingerprint's is its low bits */
-  page *pages;                 /* NULL: in the file */
+  page *pages;
+  bool mapped;                 /* they are in the file */
   int file;                    /* -1: none */
   uint64_t seed;
 };
@@ -55,8 +57,9 @@ redis_seen *redis_seen_new(void) {
 
 void redis_seen_free(redis_seen *s) {
   if (!s) return;
+  if (s->mapped) munmap(s->pages, s->n_pages * sizeof(page));
+  else mem_free(s->pages);
   if (s->file >= 0) close(s->file);
-  mem_free(s->pages);
   mem_free(s);
 }
 
@@ -82,78 +85,86 @@ static fingerprint fingerprint_of(uint64_t seed, const char *bytes, size_t lengt
   return (fingerprint){.high = mix(a + rotate(b, 32)), .low = mix(b ^ a)};
 }
 
-/* ---- pages --------------------------------------------------------------- */
+/* ---- pages ------------------------------------------------------------------ */
 
 static bool file_error(const char *what, tskdb_error *e) {
   return error_set(e, ERROR_LIMIT, "cannot %s a temporary file for the keys of a scan: %s", what,
                    strerror(errno));
 }
 
-static bool load(const redis_seen *s, uint64_t i, page *out, tskdb_error *e) {
-  if (s->pages) *out = s->pages[i];
-  else if (pread(s->file, out, sizeof(*out), (off_t)(i * sizeof(*out))) != (ssize_t)sizeof(*out))
-    return file_error("read", e);
-  return true;
-}
-
-static bool store(redis_seen *s, uint64_t i, const page *p, tskdb_error *e) {
-  if (s->pages) s->pages[i] = *p;
-  else if (pwrite(s->file, p, sizeof(*p), (off_t)(i * sizeof(*p))) != (ssize_t)sizeof(*p))
-    return file_error("write", e);
-  return true;
-}
-
-static bool move_to_file(redis_seen *s, tskdb_error *e) {
+static bool make_file(redis_seen *s, tskdb_error *e) {
   const char *folder = getenv("SQLITE_TMPDIR");
   char name[4096];
   if (!folder) folder = getenv("TMPDIR");
   snprintf(name, sizeof(name), "%s/tskdb-XXXXXX", folder && *folder ? folder : "/tmp");
-  int file = mkostemp(name, O_CLOEXEC);
-  if (file < 0) return file_error("make", e);
+  s->file = mkostemp(name, O_CLOEXEC);
+  if (s->file < 0) return file_error("make", e);
   unlink(name);
-  page *kept = s->pages;
-  s->file = file;
-  s->pages = NULL;
-  bool ok = true;
-  for (uint64_t i = 0; ok && i < s->n_pages; i++) ok = store(s, i, &kept[i], e);
-  mem_free(kept);
-  return ok;
+  return true;
+}
+
+/* Room for N pages in the file.  Its blocks are there before they are written to,
+** so a full disk is an error and not a signal. */
+static page *map_file(redis_seen *s, uint64_t n, tskdb_error *e) {
+  size_t size = n * sizeof(page), before = s->n_pages * sizeof(page);
+  if (s->file < 0 && !make_file(s, e)) return NULL;
+  errno = posix_fallocate(s->file, 0, (off_t)size);
+  if (errno) {
+    file_error("extend", e);
+    return NULL;
+  }
+  void *mapped = s->mapped ? mremap(s->pages, before, size, MREMAP_MAYMOVE)
+                           : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->file, 0);
+  if (mapped != MAP_FAILED) return mapped;
+  file_error("map", e);
+  return NULL;
+}
+
+/* Room for N pages, twice what there is; the first half is as it was. */
+static bool make_room(redis_seen *s, uint64_t n, tskdb_error *e) {
+  page *grown;
+  if (s->mapped || n > MEMORY_PAGES) {
+    grown = map_file(s, n, e);
+    if (!grown) return false;
+    if (!s->mapped) {
+      memcpy(grown, s->pages, s->n_pages * sizeof(page));
+      mem_free(s->pages);
+      s->mapped = true;
+    }
+  } else {
+    grown = mem_realloc(s->pages, n * sizeof(page));
+    if (!grown) return error_memory(e);
+  }
+  s->pages = grown;
+  return true;
 }
 
 /* Each page's entries go to it and to the one as far behind it as there are pages. */
 static bool split(redis_seen *s, tskdb_error *e) {
   uint64_t n = s->n_pages;
-  if (s->pages && n >= MEMORY_PAGES && !move_to_file(s, e)) return false;
-  if (s->pages) {
-    page *grown = mem_realloc(s->pages, 2 * n * sizeof(page));
-    if (!grown) return error_memory(e);
-    s->pages = grown;
-  }
+  if (!make_room(s, 2 * n, e)) return false;
+  s->n_pages = 2 * n;
   for (uint64_t i = 0; i < n; i++) {
-    page whole, half[2] = {{0}, {0}};
-    if (!load(s, i, &whole, e)) return false;
+    page whole = s->pages[i];
+    s->pages[i].n = s->pages[i + n].n = 0;
     for (uint64_t k = 0; k < whole.n; k++) {
-      page *p = &half[(whole.entries[k].low & n) != 0];
+      page *p = &s->pages[i + (whole.entries[k].low & n)];
       p->entries[p->n++] = whole.entries[k];
     }
-    if (!store(s, i, &half[0], e) || !store(s, i + n, &half[1], e)) return false;
   }
-  s->n_pages = 2 * n;
   return true;
 }
 
 int redis_seen_add(redis_seen *s, const char *bytes, size_t length, tskdb_error *e) {
   fingerprint f = fingerprint_of(s->seed, bytes, length);
   for (;;) {
-    uint64_t i = f.low & (s->n_pages - 1);
-    page local, *p = s->pages ? &s->pages[i] : &local;
-    if (!s->pages && !load(s, i, &local, e)) return -1;
+    page *p = &s->pages[f.low & (s->n_pages - 1)];
     for (uint64_t k = 0; k < p->n; k++) {
       if (p->entries[k].high == f.high && p->entries[k].low == f.low) return 0;
     }
     if (p->n < PAGE_ENTRIES) {
       p->entries[p->n++] = f;
-      return s->pages || store(s, i, p, e) ? 1 : -1;
+      return 1;
     }
     if (!split(s, e)) return -1;
   }

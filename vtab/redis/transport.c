@@ -171,6 +171,7 @@ static bool tls_start(redis_transport *t, const redis_login *l, const redis_host
     tskdb_error mine = {0};
     if (tls_go_on(t, rc, w, "TLS cannot be started", &mine)) continue;
     if (mine.klass == ERROR_NETWORK) return error_set(e, ERROR_TLS, "the server offers no TLS");
+    error_prefix(&mine, "TLS");
     *e = mine;
     return false;
   }
