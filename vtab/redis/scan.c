@@ -526,9 +526,10 @@ static bool has_work(const scan *s) {
          (s->scanning && s->scan_node < s->c->n_nodes);
 }
 
-/* Rows that came after the last batch was full are the beginning of this one. */
+/* Rows that came after the last batch was full are the beginning of this one, and
+** so is the one that is open in the spare. */
 static void turn(scan *s, batch *b) {
-  if (s->spare.n_rows > 0) {
+  if (s->reading.batch == &s->spare) {
     batch filled = s->spare;
     s->spare = *b;
     s->spare.byte_limit = SPARE_BYTES;
@@ -560,7 +561,9 @@ scan_status redis_driver_scan_fetch(scan *s, batch *b, const wait_scope *w, tskd
   s->e = e;
   turn(s, b);
   while (has_work(s)) {
-    if (s->reading.full && !s->reading.open_row) return SCAN_ROWS;
+    /* An open row stands in the spare, or else holds this batch back. */
+    bool held = s->reading.open_row && s->reading.batch == b;
+    if (s->reading.full && !held) return SCAN_ROWS;
     if (!step(s, w)) return SCAN_ERROR;
   }
   return s->spare.n_rows > 0 ? SCAN_ROWS : SCAN_END;
