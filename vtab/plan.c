@@ -90,6 +90,16 @@ static bool constant_of(sqlite3_index_info *info, int i, value *out) {
   return true;
 }
 
+/* `LIKE … ESCAPE` is not offered, only the two ranges that SQLite derives from its
+** prefix.  Where those are omitted, 3.40 takes the LIKE of a LEFT JOIN's ON clause
+** for one of WHERE, and the rows without a partner are lost.  The ranges are NOCASE,
+** unless a PRAGMA has made LIKE case-sensitive. */
+static bool may_be_derived(sqlite3 *db, const plan_term *t) {
+  if (t->op != OP_GE && t->op != OP_LT) return false;
+  return t->collation == COLLATION_NOCASE ||
+         (t->collation == COLLATION_BINARY && is_overridden(db, OP_LIKE));
+}
+
 static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, plan_term *t, arena *a) {
   const column *c = &s->relation->columns[t->column];
   bool no_value = t->op == OP_IS_NULL || t->op == OP_NOT_NULL;
@@ -109,11 +119,7 @@ static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, p
     info->aConstraintUsage[i].omit = t->op == OP_EQ && t->verdict == PUSH_EXACT
         && pushdown_is_total(&s->pushdown, t->op, c, t->collation);
   }
-  /* `LIKE … ESCAPE` is not offered, only the two ranges that SQLite derives from
-  ** its prefix.  Where those are omitted, 3.40 takes the LIKE of a LEFT JOIN's ON
-  ** clause for one of WHERE, and the rows without a partner are lost. */
-  bool derived = t->constant && (t->op == OP_GE || t->op == OP_LT) &&
-                 constant.storage == STORAGE_TEXT;
+  bool derived = t->constant && constant.storage == STORAGE_TEXT && may_be_derived(s->db, t);
   if (derived || outer_join_suspects(t->op)) info->aConstraintUsage[i].omit = 0;
 }
 

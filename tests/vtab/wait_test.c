@@ -62,7 +62,7 @@ START_TEST(silence_reaches_the_timeout) {
   ck_assert_str_eq(error.text, "no answer for 250 ms (option timeout)");
   ck_assert_int_ge(took, 250000);
   ck_assert_int_lt(took, 1000000);
-  ck_assert_int_ge(asked, 3);
+  ck_assert_int_ge(asked, 2);   /* after each whole slice of silence */
 }
 END_TEST
 
