@@ -249,7 +249,7 @@ for suite in $suites; do
 done
 run_suite stage/clang 120 bash -c stage_clang
 run_suite stage/no-drivers 60 bash -c stage_no_drivers
-run_suite stage/asan 240 bash -c stage_asan
+run_suite stage/asan 480 bash -c stage_asan
 run_suite stage/tsan 180 bash -c stage_tsan
 run_suite stage/valgrind 60 bash -c stage_valgrind
 run_suite stage/distcheck 240 bash -c stage_distcheck
