@@ -1,5 +1,5 @@
 #!/bin/bash
-# examples/quickstart.sh - one SQL statement over PostgreSQL, MariaDB, MongoDB and a SQLite file.
+# examples/quickstart.sh - one SQL statement over PostgreSQL, MariaDB, MongoDB, Redis and SQLite.
 #
 #   examples/quickstart.sh           try it; everything it started is gone afterwards
 #   examples/quickstart.sh --keep    leave the servers running and say where they are
@@ -91,13 +91,25 @@ reviews_sql="
 CREATE TABLE reviews (_id INTEGER PRIMARY KEY, stars REAL NOT NULL);
 INSERT INTO reviews VALUES (10, 4.5), (11, 3), (12, 5), (13, 2.5);
 "
+stock_sql="
+CREATE TABLE stock (id INTEGER PRIMARY KEY, on_hand INTEGER NOT NULL);
+INSERT INTO stock VALUES (10, 31), (11, 4), (12, 250), (13, 1);
+"
+# The same as hashes: a command and its arguments a line.
+stock_commands="
+'HSET', 'stock:10', 'on_hand', 31
+'HSET', 'stock:11', 'on_hand', 4
+'HSET', 'stock:12', 'on_hand', 250
+'HSET', 'stock:13', 'on_hand', 1
+"
 question="
 SELECT c.name, c.country, count(*) AS orders, sum(o.quantity * p.price) AS total,
-       round(avg(r.stars), 1) AS stars
+       round(avg(r.stars), 1) AS stars, min(s.on_hand) AS least_stock
   FROM pg.orders o
   JOIN crm.customers c ON c.id = o.customer_id
   JOIN products p      ON p.id = o.product_id
   JOIN docs.reviews r  ON r._id = o.product_id
+  JOIN cache.stock s   ON s.id = o.product_id
  WHERE o.placed_at >= '2026-01-01'
  GROUP BY c.id
  ORDER BY total DESC;
@@ -117,17 +129,26 @@ attach() {
     attachments+="SELECT tskdb_attach('$name', '${url//\'/\'\'}');"$'\n'
 }
 
+# The tskdb_exec calls for statements that end with ';', or for a command and its arguments a line.
+calls_of() {
+    local statement
+    if [[ $1 != *';'* ]]; then
+        sed -n "s/^'.*/SELECT tskdb_exec('load', &);/p" <<<"$1"
+        return
+    fi
+    while IFS= read -r -d ';' statement; do
+        [ -n "${statement//[[:space:]]/}" ] || continue
+        echo "SELECT tskdb_exec('load', '${statement//\'/\'\'}');"
+    done <<<"$1"
+}
+
 # Sends each statement by tskdb_exec, as an application would.
 load_with_tskdb() {
-    local url=${1//\'/\'\'} statement
     {
         echo ".load $build/tskdb"
         echo ".output /dev/null"
-        echo "SELECT tskdb_attach('load', '$url');"
-        while IFS= read -r -d ';' statement; do
-            [ -n "${statement//[[:space:]]/}" ] || continue
-            echo "SELECT tskdb_exec('load', '${statement//\'/\'\'}');"
-        done <<<"$2"
+        echo "SELECT tskdb_attach('load', '${1//\'/\'\'}');"
+        calls_of "$2"
     } | sqlite3 -bail
 }
 
@@ -156,7 +177,7 @@ show() {
 title "packages"
 install_group build
 install_group shell
-for server in postgres mysql mongo; do
+for server in postgres mysql mongo redis; do
     install_group $server || echo "quickstart: $server could not be installed; going on without it"
 done
 
@@ -171,9 +192,11 @@ sqlite3 "$work/shop.db" "$products_sql"
 attach pg "${TSKDB_TEST_POSTGRES:-}" "$orders_sql"
 attach crm "${TSKDB_TEST_MYSQL:-}" "$customers_sql"
 attach docs "${TSKDB_TEST_MONGO:-}" "$reviews_json" "$reviews_sql"
+attach cache "${TSKDB_TEST_REDIS:-}" "$stock_commands" "$stock_sql"
 echo "orders:    ${TSKDB_TEST_POSTGRES:+PostgreSQL}${TSKDB_TEST_POSTGRES:-a SQLite file}" | sed 's/PostgreSQL.*/PostgreSQL/'
 echo "customers: ${TSKDB_TEST_MYSQL:+MariaDB}${TSKDB_TEST_MYSQL:-a SQLite file}" | sed 's/MariaDB.*/MariaDB/'
 echo "reviews:   ${TSKDB_TEST_MONGO:+MongoDB}${TSKDB_TEST_MONGO:-a SQLite file}" | sed 's/MongoDB.*/MongoDB/'
+echo "stock:     ${TSKDB_TEST_REDIS:+Redis}${TSKDB_TEST_REDIS:-a SQLite file}" | sed 's/Redis.*/Redis/'
 echo "products:  shop.db, a SQLite file"
 
 show

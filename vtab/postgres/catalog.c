@@ -18,8 +18,12 @@
   " AND n.nspname NOT IN ('pg_catalog','information_schema') AND n.nspname NOT LIKE 'pg\\_t%'" \
   " AND ($1::pg_catalog.text IS NULL OR n.nspname = ANY ($1::pg_catalog.text[]))"
 
+/* A table that was never analysed has no estimate: its file's size has to do, for
+** rows of a hundred bytes. */
 static const char relations_sql[] =
-    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples,"
+    "SELECT c.oid, n.nspname, c.relname, c.relkind,"
+    " CASE WHEN c.reltuples < 0 AND c.relkind IN ('r', 'm')"
+    " THEN pg_catalog.pg_relation_size(c.oid)::pg_catalog.float8 / 100 ELSE c.reltuples END,"
     " c.relpages::pg_catalog.float8 * pg_catalog.current_setting('block_size')::pg_catalog.float8,"
     " pg_catalog.pg_table_is_visible(c.oid),"
     " pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
