@@ -102,7 +102,11 @@ typedef struct pushdown_row {
   verdict verdict;
   reason reason;           /* of SUPERSET and LOCAL */
   /* What to send.  SQL servers: {c} the column, {v} the bound value or list,
-  ** {op} the operator as the dialect spells it, everything else literally.
+  ** {op} the operator as the dialect spells it, {t} the column's type as the
+  ** server does, everything else literally.  {or} stands between what is asked of
+  ** the values that lie on one side of some border and what is asked of the
+  ** others: both sides say so themselves, and several such terms of one column
+  ** are sent as (left AND left) OR (right AND right).
   ** ORDER and DISTINCT: the expression that orders.  Other servers: a name
   ** that their compile.c knows.  NULL for LOCAL. */
   const char *text;

@@ -9,9 +9,9 @@
 **   2. Every identifier goes through buffer_quoted().
 **   3. The parameters are in the order in which the placeholders stand.
 **
-** The texts of the pushdown rows are expanded here: {c} is the column, {v}
-** the value, {op} the operator.  A row text that breaks this form is a
-** mistake in a driver's table and reported as ERROR_INTERNAL.
+** The texts of the pushdown rows are expanded here (pushdown.h says how).  A row
+** text that breaks this form is a mistake in a driver's table and reported as
+** ERROR_INTERNAL.
 */
 #include "vtab/sql_text.h"
 
@@ -83,23 +83,33 @@ static void print_value(printer *p, const value *v, int *number) {
   }
 }
 
-/* Expands TEMPLATE for column C, operator OP and value V (NULL where the row has none). */
-static void print_template(printer *p, const char *template, const query_expr *c, query_operator op,
-                           const value *v) {
-  int number = 0;
-  for (const char *at = template; *at;) {
+/* A row's text, or a part of it, that is being expanded. */
+typedef struct template {
+  const char *text, *end;
+  const query_expr *column;
+  query_operator op;
+  const value *value;      /* NULL where the row has none */
+  int number;              /* the placeholder that the value has, 0 for none yet */
+} template;
+
+static void print_template(printer *p, template *t) {
+  for (const char *at = t->text; at < t->end;) {
     size_t literal = strcspn(at, "{");
+    if (literal > (size_t)(t->end - at)) literal = (size_t)(t->end - at);
     buffer_append(&p->text, at, literal);
     at += literal;
-    if (!*at) break;
+    if (at == t->end) break;
     if (strncmp(at, "{c}", 3) == 0) {
-      print_column(p, c);
+      print_column(p, t->column);
       at += 3;
-    } else if (strncmp(at, "{v}", 3) == 0 && v) {
-      print_value(p, v, &number);
+    } else if (strncmp(at, "{v}", 3) == 0 && t->value) {
+      print_value(p, t->value, &t->number);
       at += 3;
-    } else if (strncmp(at, "{op}", 4) == 0 && op < OP_COUNT && p->dialect->operators[op]) {
-      buffer_text(&p->text, p->dialect->operators[op]);
+    } else if (strncmp(at, "{t}", 3) == 0) {
+      buffer_text(&p->text, column_of(p, t->column)->remote_type);
+      at += 3;
+    } else if (strncmp(at, "{op}", 4) == 0 && t->op < OP_COUNT && p->dialect->operators[t->op]) {
+      buffer_text(&p->text, p->dialect->operators[t->op]);
       at += 4;
     } else {
       p->malformed = true;
@@ -108,9 +118,18 @@ static void print_template(printer *p, const char *template, const query_expr *c
   }
 }
 
-static void print_term(printer *p, const query_expr *x) {
-  const value *v = x->n_args > 1 ? &p->query->parameters[x->args[1].parameter] : NULL;
-  print_template(p, x->row->text, &x->args[0], x->op, v);
+static template term_template(const printer *p, const query_expr *x) {
+  const char *text = x->row->text;
+  return (template){
+      .text = text, .end = text + strlen(text), .column = &x->args[0], .op = x->op,
+      .value = x->n_args > 1 ? &p->query->parameters[x->args[1].parameter] : NULL};
+}
+
+/* An order's or a group's column. */
+static void print_above(printer *p, const query_expr *x, query_operator op) {
+  const char *text = x->row->text;
+  template t = {.text = text, .end = text + strlen(text), .column = x, .op = op};
+  print_template(p, &t);
 }
 
 static void print_select(printer *p) {
@@ -135,11 +154,64 @@ static void print_select(printer *p) {
   sql_text_relation(&p->text, q->sources[0].relation, p->dialect->quote);
 }
 
+#define SPLIT "{or}"
+
+static bool is_split(const query_expr *x) { return strstr(x->row->text, SPLIT) != NULL; }
+
+static bool is_beside(const query_expr *a, const query_expr *b) {
+  return is_split(b) && a->args[0].source == b->args[0].source &&
+         a->args[0].column == b->args[0].column;
+}
+
+/* The parts before the splits of the N templates, or those after them, all of them. */
+static void print_parts(printer *p, template *all, int n, bool after) {
+  for (int i = 0; i < n; i++) {
+    template *t = &all[i];
+    const char *whole = t->text, *end = t->end, *split = strstr(whole, SPLIT);
+    if (i) buffer_text(&p->text, " AND ");
+    t->text = after ? split + strlen(SPLIT) : whole;
+    t->end = after ? end : split;
+    print_template(p, t);
+    t->text = whole;
+    t->end = end;
+  }
+}
+
+/* Term I and those behind it that are split over the same column, as one: two
+** bounds of a range are then one range for the server's index. */
+static void print_split(printer *p, int i) {
+  const query *q = p->query;
+  template *all = arena_alloc(p->arena, (size_t)(q->n_filter - i) * sizeof(*all));
+  int n = 0;
+  for (int k = i; all && k < q->n_filter; k++) {
+    if (is_beside(&q->filter[i], &q->filter[k])) all[n++] = term_template(p, &q->filter[k]);
+  }
+  if (!all) return;
+  buffer_text(&p->text, "((");
+  print_parts(p, all, n, false);
+  buffer_text(&p->text, ") OR (");
+  print_parts(p, all, n, true);
+  buffer_text(&p->text, "))");
+}
+
+static bool is_printed_before(const query *q, int i) {
+  for (int k = 0; k < i; k++) {
+    if (is_split(&q->filter[k]) && is_beside(&q->filter[k], &q->filter[i])) return true;
+  }
+  return false;
+}
+
 static void print_filter(printer *p) {
   const query *q = p->query;
   for (int i = 0; i < q->n_filter; i++) {
+    if (is_printed_before(q, i)) continue;
     buffer_text(&p->text, i ? " AND " : " WHERE ");
-    print_term(p, &q->filter[i]);
+    if (is_split(&q->filter[i])) {
+      print_split(p, i);
+    } else {
+      template t = term_template(p, &q->filter[i]);
+      print_template(p, &t);
+    }
   }
 }
 
@@ -149,7 +221,7 @@ static void print_group(printer *p) {
   const query *q = p->query;
   for (int i = 0; i < q->n_group_by; i++) {
     buffer_text(&p->text, i ? ", " : " GROUP BY ");
-    print_template(p, q->group_by[i].row->text, &q->group_by[i], OP_DISTINCT, NULL);
+    print_above(p, &q->group_by[i], OP_DISTINCT);
   }
 }
 
@@ -158,7 +230,7 @@ static void print_order(printer *p) {
   for (int i = 0; i < q->n_order_by; i++) {
     const query_order *o = &q->order_by[i];
     buffer_text(&p->text, i ? ", " : " ORDER BY ");
-    print_template(p, o->column.row->text, &o->column, OP_ORDER, NULL);
+    print_above(p, &o->column, OP_ORDER);
     p->dialect->direction(&p->text, column_of(p, &o->column), o->descending);
   }
 }

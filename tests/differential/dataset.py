@@ -52,7 +52,7 @@ LAYOUT = {
                "padded bytes", "interval", "array", "composite", "inet", "smallint"]),
     "bag": ((), 48, ("b_int", ),
             ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
-             "folding", "unpadded", "timestamp", "timestamptz", "uuid"])
+             "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid"])
 }
 
 

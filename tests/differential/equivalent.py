@@ -2,6 +2,7 @@
 
 INDEX = "it is there for the index"
 BESIDE = "the bound lies beside the value, and < and > are not sent"
+SAME_ORDER = "ICU orders digits, '-', blanks and letters as C does; other libraries do not"
 RECHECKED = "SQLite checks an IN list again, so more rows do not show"
 
 DERIVED = "SQLite checks a range under NOCASE again, as it may come from a LIKE"
@@ -18,6 +19,17 @@ LIKE = ("(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin"
         " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', " + BYTES + ") > 0"
         " OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)")
 
+
+
+def date_range(kind):
+    """PostgreSQL's for dates."""
+    low, high = (f"'{day}'::pg_catalog.{kind}" for day in ("0001-01-01", "10000-01-01"))
+    return (f"{{c}} {{op}} {{v}}::pg_catalog.{kind} AND {{c}} OPERATOR(pg_catalog.>=) {low}"
+            f" AND {{c}} OPERATOR(pg_catalog.<) {high}{{or}}({{c}} OPERATOR(pg_catalog.<) {low}"
+            f" OR {{c}} OPERATOR(pg_catalog.>=) {high}) AND {{c}}::pg_catalog.text"
+            f' COLLATE pg_catalog."C" {{op}} {{v}}::pg_catalog.text')
+
+
 # server: (the row's text, the mutant's words, why)
 KNOWN = {
     "postgres": [
@@ -27,7 +39,8 @@ KNOWN = {
         (NUMERIC, "OPERATOR(pg_catalog.>) for >=", BESIDE),
         (NOCASE, "OPERATOR(pg_catalog.<=) for <", DERIVED),
         (CHAR, "without {c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar", INDEX),
-    ],
+    ] + [(date_range(kind), "the column's own collation", SAME_ORDER)
+         for kind in ("date", "timestamp", "timestamptz")],
     "mysql": [
         (DECIMAL, "no cast", INDEX),
         ("{c} = CAST({v} AS DATETIME(6))", "no cast",

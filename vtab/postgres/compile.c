@@ -7,14 +7,19 @@
 ** Text with a deterministic collation is equal as its bytes are: plain `=`,
 ** which keeps the index.  Order is that of bytes under COLLATE "C" alone.
 ** NaN is NULL in SQLite and greater than all numbers here: guards.
-** Dates are text in SQLite: years beyond 9999 and BC sort elsewhere, so ranges
-** ask for those rows as well and SQLite checks again.
+** Dates are text in SQLite: years beyond 9999 and BC sort elsewhere.  A range is
+** asked of the dates within these bounds, by the index, and of the text of the few
+** beyond them; an order is that of the text.
 */
 #include "vtab/postgres/postgres.h"
 #include "vtab/sql_text.h"
 
 #define C_ORDER " COLLATE pg_catalog.\"C\""
 #define ANY " OPERATOR(pg_catalog.=) ANY ({v}::pg_catalog."
+#define LABELS(compared) \
+  "(SELECT l FROM pg_catalog.unnest(pg_catalog.enum_range(NULL::{t})) l" \
+  " WHERE l::pg_catalog.text" compared ")"
+#define IS_NOT " IS DISTINCT FROM {v}::pg_catalog."
 #define NOT_NAN(type) " AND {c} OPERATOR(pg_catalog.<>) 'NaN'::pg_catalog." type
 #define AS_TEXT "{c}::pg_catalog.text"
 #define AS_OUTPUT POSTGRES_OUTPUT("{c}", "{c}")
@@ -33,14 +38,21 @@
 #define EXACT PUSH_EXACT, REASON_NONE
 #define ONE_TO_ONE (OPS(OP_ORDER) | OPS(OP_DISTINCT))
 
+/* Within these bounds dates are in the order of their texts. */
+#define IN_BOUNDS(type) \
+  "{c} OPERATOR(pg_catalog.>=) '0001-01-01'::pg_catalog." type \
+  " AND {c} OPERATOR(pg_catalog.<) '10000-01-01'::pg_catalog." type
+#define OUT_OF_BOUNDS(type) \
+  "({c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type \
+  " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"
+
 #define DATE_RULES(klass, type) \
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES(klass), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog." type}, \
   {OPS(OP_IN), CLASSES(klass), 0, 0, 0, EXACT, "{c}" ANY type "[])"}, \
-  {OPS(OP_IS_NOT), CLASSES(klass), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM {v}::pg_catalog." type}, \
-  {OPS(OP_GT) | OPS(OP_GE), CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
-   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type ")"}, \
-  {OPS(OP_LT) | OPS(OP_LE), CLASSES(klass), 0, 0, 0, PUSH_SUPERSET, REASON_CALENDAR, \
-   "({c} {op} {v}::pg_catalog." type " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"}, \
+  {OPS(OP_IS_NOT), CLASSES(klass), 0, 0, 0, EXACT, "{c}" IS_NOT type}, \
+  {OPS_RANGE, CLASSES(klass), 0, 0, 0, EXACT, \
+   "{c} {op} {v}::pg_catalog." type " AND " IN_BOUNDS(type) \
+   "{or}" OUT_OF_BOUNDS(type) " AND " AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"}, \
   {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER}, \
   {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}
 
@@ -65,17 +77,24 @@ const pushdown_row postgres_pushdown[] = {
   /* numbers */
   {OPS_COMPARE, CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.int8"},
   {OPS(OP_IN), CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c}" ANY "int8[])"},
-  {OPS(OP_IS_NOT), CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c} IS DISTINCT FROM {v}::pg_catalog.int8"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_INT), 0, 0, 0, EXACT, "{c}" IS_NOT "int8"},
   {OPS_COMPARE, CLASSES(CLASS_UINT64), 0, 0, 0, EXACT, "{c}::pg_catalog.int8 {op} {v}::pg_catalog.int8"},
+  {OPS(OP_IN), CLASSES(CLASS_UINT64), 0, 0, 0, EXACT, "{c}::pg_catalog.int8" ANY "int8[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_UINT64), 0, 0, 0, EXACT, "{c}::pg_catalog.int8" IS_NOT "int8"},
   {OPS_COMPARE, CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}::pg_catalog.int4 {op} {v}::pg_catalog.int8"},
-  {ONE_TO_ONE, CLASSES(CLASS_INT) | CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}"},
+  {OPS(OP_IN), CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}::pg_catalog.int4" ANY "int8[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_BOOL), 0, 0, 0, EXACT, "{c}::pg_catalog.int4" IS_NOT "int8"},
+  {ONE_TO_ONE, CLASSES(CLASS_INT) | CLASSES(CLASS_UINT64) | CLASSES(CLASS_BOOL), 0, 0, 0, EXACT,
+   "{c}"},
   {OPS_LOW, FLOATS, 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.float8"},
   {OPS_HIGH, FLOATS, 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.float8" NOT_NAN("float8") ")"},
   {OPS(OP_IN), FLOATS, 0, 0, 0, EXACT, "{c}" ANY "float8[])"},
+  {OPS(OP_IS_NOT), FLOATS, 0, 0, 0, EXACT, "{c}" IS_NOT "float8"},
   {OPS(OP_ORDER), FLOATS, 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
   {OPS_LOW, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.numeric"},
   {OPS_HIGH, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.numeric" NOT_NAN("numeric") ")"},
   {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c}" ANY "numeric[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c}" IS_NOT "numeric"},
   {OPS(OP_ORDER), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
   {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
    "{c} {op} {v}::pg_catalog.numeric"},
@@ -85,11 +104,12 @@ const pushdown_row postgres_pushdown[] = {
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
    "{c} {op} {v}::pg_catalog.text"},
   {OPS(OP_IN), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}" ANY "text[])"},
-  {OPS(OP_IS_NOT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
-   "{c} IS DISTINCT FROM {v}::pg_catalog.text"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}" IS_NOT "text"},
   {OPS_RANGE, CLASSES(CLASS_TEXT), BINARY, COLUMN_ORDER_BYTES, 0, EXACT, "{c} {op} {v}::pg_catalog.text"},
   {ONE_TO_ONE, CLASSES(CLASS_TEXT), BINARY, COLUMN_ORDER_BYTES, 0, EXACT, "{c}"},
   {OPS_COMPARE, CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER " {op} {v}::pg_catalog.text"},
+  {OPS(OP_IN), CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER ANY "text[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER IS_NOT "text"},
   {OPS(OP_ORDER), CLASSES(CLASS_TEXT), BINARY, 0, 0, EXACT, "{c}" C_ORDER},
   {OPS(OP_DISTINCT), CLASSES(CLASS_TEXT), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}"},
   /* SQLite offers <> as if its collation were always BINARY */
@@ -107,18 +127,29 @@ const pushdown_row postgres_pushdown[] = {
    "({c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar AND "
    AS_TEXT " OPERATOR(pg_catalog.=) {v}::pg_catalog.text)"},
 
+  /* enum: by the label that is equal as text, which has the index; '=' with text that is no
+  ** label would be an error */
+  {OPS(OP_EQ), CLASSES(CLASS_ENUM), BINARY, 0, 0, EXACT,
+   "{c} OPERATOR(pg_catalog.=) " LABELS(" OPERATOR(pg_catalog.=) {v}::pg_catalog.text")},
+  {OPS(OP_IN), CLASSES(CLASS_ENUM), BINARY, 0, 0, EXACT,
+   "{c} OPERATOR(pg_catalog.=) ANY (ARRAY" LABELS(ANY "text[])") ")"},
+  {OPS(OP_DISTINCT), CLASSES(CLASS_ENUM) | CLASSES(CLASS_TIME), BINARY, 0, 0, EXACT, "{c}"},
+
   /* compared as the text that is sent */
   {OPS_COMPARE, CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER " {op} {v}::pg_catalog.text"},
   {OPS(OP_IN), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER ANY "text[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT IS_NOT "text"},
   {OPS(OP_ORDER), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER},
   {OPS_COMPARE, TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"},
   {OPS(OP_IN), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER ANY "text[])"},
+  {OPS(OP_IS_NOT), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER IS_NOT "text"},
   {OPS(OP_ORDER), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER},
   {OPS(OP_LIKE), TEXTUAL, 0, 0, 0, EXACT,
    "pg_catalog.lower(" AS_TEXT C_ORDER ") OPERATOR(pg_catalog.~~)"
    " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"},
   {OPS(OP_EQ) | OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.uuid"},
   {OPS(OP_IN), CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c}" ANY "uuid[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c}" IS_NOT "uuid"},
   {ONE_TO_ONE, CLASSES(CLASS_UUID) | CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}"},
 
   /* dates */
@@ -129,6 +160,7 @@ const pushdown_row postgres_pushdown[] = {
   /* bytes */
   {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.bytea"},
   {OPS(OP_IN), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" ANY "bytea[])"},
+  {OPS(OP_IS_NOT), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" IS_NOT "bytea"},
 };
 
 const int postgres_n_pushdown = sizeof(postgres_pushdown) / sizeof(postgres_pushdown[0]);

@@ -120,6 +120,9 @@ class SqlServer(Server):
             less = re.sub(pattern, rest, row.text)
             if less != row.text:
                 yield words, less
+        sides = row.text.split("{or}")
+        for i in range(2 if len(sides) == 2 else 0):
+            yield f"without {sides[i]}", f"({sides[1 - i]})"
         parts = top_level_parts(row.text)
         for i in range(len(parts) if len(parts) > 1 else 0):
             word = "AND" if " AND " in row.text else "OR"
