@@ -731,8 +731,17 @@ urls_redis_sentinel() {
 # The variable that names a server, e.g. TSKDB_TEST_MYSQL for mysql.
 variable_of() { echo "TSKDB_TEST_${1^^}"; }
 
+# A server opens a file or two for each table: the 1,024 of a login are too few.
+raise_file_limit() {
+    local wanted=65536 hard
+    hard=$(ulimit -Hn)
+    [ "$hard" = unlimited ] || [ "$hard" -ge $wanted ] || wanted=$hard
+    [ "$(ulimit -Sn)" = unlimited ] || [ "$(ulimit -Sn)" -ge "$wanted" ] || ulimit -Sn "$wanted"
+}
+
 start() {
     local server variable
+    raise_file_limit
     make_folder
     make_certificates
     for server in ${*:-$SERVERS}; do

@@ -133,7 +133,7 @@ static void notice_dead_peer(int fd) {
 
 static void greet(mysql_connection *c) {
   const char *version = mysql_get_server_info(c->handle);
-  int fd = (int)mysql_get_socket(c->handle);
+  int fd = wire_socket(c->handle);
   c->base.version = (uint32_t)mysql_get_server_version(c->handle);
   c->mariadb = version && strstr(version, "MariaDB") != NULL;
   c->thread_id = mysql_thread_id(c->handle);
@@ -247,7 +247,7 @@ void mysql_driver_cancel(connection *base) {
 /* Puts /dev/null in the place of the socket, so that what the library says in
 ** closing does not reach a server that the parent process still talks to. */
 static void disconnect_child(MYSQL *m) {
-  int fd = (int)mysql_get_socket(m), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int fd = wire_socket(m), null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0 || fd < 0) return;
   dup2(null, fd);
   close(null);
@@ -259,7 +259,7 @@ void mysql_driver_close(connection *base, bool forked) {
   if (c->handle) {
     wire_call call;
     static const wait_scope alone = {.wake_fd = -1};
-    int fd = (int)mysql_get_socket(c->handle);
+    int fd = wire_socket(c->handle);
     if (forked) disconnect_child(c->handle);
     else if (c->base.broken && fd >= 0) shutdown(fd, SHUT_RDWR);
     wire_begin_connect(&call, &alone, 1, c->tls);   /* a deadline that has passed: no waiting */

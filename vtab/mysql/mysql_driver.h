@@ -31,6 +31,15 @@ typedef my_bool wire_flag;
 typedef bool wire_flag;
 #endif
 
+/* The socket of a connection: MySQL's own library names it only in the struct. */
+static inline int wire_socket(MYSQL *m) {
+#ifdef LIBMARIADB
+  return (int)mysql_get_socket(m);
+#else
+  return (int)m->net.fd;
+#endif
+}
+
 /* ---- login.c: how to get in --------------------------------------------- */
 
 typedef enum mysql_tls {
