@@ -21,6 +21,7 @@ C_SUITES += \
 	%reldir%/vtab/postgres_pushdown_test \
 	%reldir%/vtab/postgres_test \
 	%reldir%/vtab/postgres_types_test
+%canon_reldir%_vtab_postgres_types_test_CPPFLAGS = $(AM_CPPFLAGS) $(POSTGRES_CFLAGS)
 endif
 if DRIVER_MONGO
 C_SUITES += \

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "tests/vtab/pushdown_comparison.h"
+#include "vtab/postgres/postgres.h"
 
 extern driver_entry tskdb_driver_postgres;
 
@@ -375,6 +376,27 @@ START_TEST(bytes_without_an_encoding_are_text_where_they_are_utf8) {
 }
 END_TEST
 
+/* A numeric of one group, as a server that lies may send it. */
+static bool decodes(uint16_t sign, uint16_t group) {
+  const column numeric = {.klass = CLASS_NUMERIC, .type_id = 1700};
+  const unsigned char bytes[] = {0, 1, 0, 0, (unsigned char)(sign >> 8), (unsigned char)sign, 0, 0,
+                                 (unsigned char)(group >> 8), (unsigned char)group};
+  batch b;
+  ck_assert(batch_init(&b, 1, 1 << 16));
+  bool ok = postgres_decoder_of(&numeric)((const char *)bytes, sizeof bytes, &b, 0);
+  batch_free(&b);
+  return ok;
+}
+
+START_TEST(digits_and_signs_that_are_none_are_refused) {
+  ck_assert(decodes(0, 9999));
+  ck_assert(decodes(0x4000, 1));
+  ck_assert(!decodes(0, 10000));
+  ck_assert(!decodes(0, 0xFFFB));
+  ck_assert(!decodes(0x1234, 1));
+}
+END_TEST
+
 static Suite *suite(void) {
   Suite *s = suite_create("postgres types");
   TCase *t = tcase_create("types");
@@ -385,6 +407,7 @@ static Suite *suite(void) {
   tcase_add_test(t, numeric_keeps_every_digit_as_text);
   tcase_add_test(t, sixteen_megabytes_in_one_value);
   tcase_add_test(t, a_row_of_a_statement_is_json);
+  tcase_add_test(t, digits_and_signs_that_are_none_are_refused);
   tcase_add_test(t, latin1_text_is_utf8);
   tcase_add_test(t, koi8r_text_is_utf8);
   tcase_add_test(t, bytes_without_an_encoding_are_text_where_they_are_utf8);

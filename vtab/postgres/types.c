@@ -202,7 +202,6 @@ static bool decode_short_numeric(const char *p, int digits, batch *b, int col) {
   if (digits > 4 || weight > 3 || behind > 10) return false;
   for (int i = 0; i < digits; i++) {
     uint16_t group = (uint16_t)int16_at(p + NUMERIC_HEAD + 2 * i);
-    if (group > 9999) return false;
     n = n * 10000 + group;
   }
   for (; behind < 0; behind++) n *= 10000;
@@ -216,14 +215,25 @@ static bool decode_short_numeric(const char *p, int digits, batch *b, int col) {
   return true;
 }
 
+/* Whether each group is one of four decimal digits: a server may send anything. */
+static bool are_groups(const char *p, int digits) {
+  for (int i = 0; i < digits; i++) {
+    if ((uint16_t)int16_at(p + NUMERIC_HEAD + 2 * i) > 9999) return false;
+  }
+  return true;
+}
+
 static bool decode_numeric(const char *p, int length, batch *b, int col) {
   if (length < NUMERIC_HEAD) return false;
   int digits = int16_at(p), sign = (uint16_t)int16_at(p + 4);
   if (digits < 0 || length != NUMERIC_HEAD + 2 * digits || int16_at(p + 6) < 0) return false;
+  if (!are_groups(p, digits)) return false;
   if (sign == NUMERIC_NAN) {
     batch_null(b, col);
   } else if (sign == NUMERIC_PINF || sign == NUMERIC_NINF) {
     batch_real(b, col, sign == NUMERIC_PINF ? __builtin_inf() : -__builtin_inf());
+  } else if (sign && sign != NUMERIC_NEGATIVE) {
+    return false;
   } else if (!decode_short_numeric(p, digits, b, col)) {
     return decode_long_numeric(p, digits, b, col);
   }
