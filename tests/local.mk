@@ -102,7 +102,9 @@ EXTRA_DIST += \
 	%reldir%/differential/traps.py \
 	%reldir%/federation/library_program.c \
 	%reldir%/faults/impostor.py \
+	%reldir%/faults/lengths.py \
 	%reldir%/faults/proxy.py \
+	%reldir%/faults/tables.py \
 	%reldir%/host.py \
 	%reldir%/hosts/install.sh \
 	%reldir%/hosts/library.py \

@@ -426,7 +426,11 @@ storage:
   wiredTiger: {engineConfig: {cacheSizeGB: 0.25}}
 systemLog: {destination: file, path: $home/log, logAppend: true}
 processManagement: {pidFilePath: $home/pid}
-setParameter: {diagnosticDataCollectionEnabled: false, enableTestCommands: true}
+setParameter:
+  diagnosticDataCollectionEnabled: false
+  enableTestCommands: true
+  # The least: tests log in thousands of times.
+  scramSHA256IterationCount: 5000
 END
 }
 

@@ -98,6 +98,7 @@ MONGO_SOURCES = \
 	%reldir%/mongo/connect.c \
 	%reldir%/mongo/driver.c \
 	%reldir%/mongo/filter.c \
+	%reldir%/mongo/guard.c \
 	%reldir%/mongo/login.c \
 	%reldir%/mongo/mongo_driver.h \
 	%reldir%/mongo/sample.c \

@@ -96,15 +96,15 @@ class Insert(At):
         yield self.words + rest
 
 
-class Overwrite(At):
-    """Bytes in place of as many of the server's."""
+class Replace(At):
+    """Bytes in place of some, or as many, of the server's."""
 
-    def __init__(self, at, words):
+    def __init__(self, at, words, length=None):
         super().__init__(at)
-        self.words = words
+        self.words, self.length = words, len(words) if length is None else length
 
     def happen(self, rest):
-        yield self.words + rest[len(self.words):]
+        yield self.words + rest[self.length:]
 
 
 class Proxy:
@@ -112,6 +112,7 @@ class Proxy:
         self._target = (host, port)
         self._fault = Fault()
         self._writers = set()
+        self._mistakes = []        # of a fault's own code
         self.streams = []          # what the server said on each connection since begin()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -127,6 +128,8 @@ class Proxy:
 
     def begin(self, fault=None):
         """Ends all connections; those to come have this fault, or none."""
+        assert not self._mistakes, self._mistakes
+
         async def change():
             for writer in list(self._writers):
                 writer.transport.abort()
@@ -149,6 +152,8 @@ class Proxy:
             await self._pass_down(up_reader, writer, fault, said)
         except (OSError, asyncio.IncompleteReadError):
             writer.transport.abort()
+        except Exception as e:
+            self._mistakes.append(e)
         finally:
             upward.cancel()
             up_writer.close()

@@ -9,29 +9,14 @@
 **
 ** Invariant: between mongo_ahead_send() and the end of mongo_ahead_receive()
 ** the library is not called for this connection.
-**
-** The message is OP_MSG: four little-endian numbers (length, id, id of the
-** request, code), flags, and one section with the command.
 */
 #include <string.h>
 
 #include "vtab/memory.h"
 #include "vtab/mongo/mongo_driver.h"
 
-enum {
-  HEAD = 16,                   /* bytes of the four numbers */
-  FRONT = HEAD + 5,            /* and the flags and the section's kind */
-  OP_MSG = 2013,
-  CHECKSUM = 1,                /* flag: four bytes follow */
-  MESSAGE_MAX = 48 * 1000 * 1000
-};
-
 static void put_number(uint8_t *out, uint32_t n) {
   for (int i = 0; i < 4; i++) out[i] = (uint8_t)(n >> (8 * i));
-}
-
-static uint32_t get_number(const uint8_t *at) {
-  return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
 static bool lost(mongo_connection *c, tskdb_error *e) {
@@ -43,19 +28,19 @@ static bool lost(mongo_connection *c, tskdb_error *e) {
 
 bool mongo_ahead_send(mongo_connection *c, const char *database, const bson_t *command,
                       tskdb_error *e) {
-  uint8_t front[FRONT] = {0};
+  uint8_t front[MONGO_FRONT] = {0};
   bson_t whole;
   bson_copy_to(command, &whole);
   BSON_APPEND_UTF8(&whole, "$db", database);
   BSON_APPEND_DOCUMENT(&whole, "lsid", &c->session_id);
-  put_number(front, FRONT + whole.len);
+  put_number(front, MONGO_FRONT + whole.len);
   put_number(front + 4, ++c->ahead_id);
-  put_number(front + 12, OP_MSG);
+  put_number(front + 12, MONGO_OP_MSG);
   mongoc_iovec_t pieces[] = {
-    {.iov_base = (char *)front, .iov_len = FRONT},
+    {.iov_base = (char *)front, .iov_len = MONGO_FRONT},
     {.iov_base = (char *)(uintptr_t)bson_get_data(&whole), .iov_len = whole.len}};
   ssize_t sent = mongoc_stream_writev(mongo_stream_of_server(c), pieces, 2, -1);
-  bool ok = sent == (ssize_t)(FRONT + whole.len);
+  bool ok = sent == (ssize_t)(MONGO_FRONT + whole.len);
   bson_destroy(&whole);
   c->base.round_trips++;
   return ok || lost(c, e);
@@ -89,17 +74,17 @@ static bool is_refused(mongo_connection *c, const bson_t *reply, tskdb_error *e)
 
 bool mongo_ahead_receive(mongo_connection *c, mongo_message *m, bson_t *reply, tskdb_error *e) {
   mongoc_stream_t *s = mongo_stream_of_server(c);
-  uint8_t head[HEAD];
-  if (!s || !read_exactly(s, head, HEAD)) return lost(c, e);
-  uint32_t length = get_number(head), extra;
-  bool ours = get_number(head + 8) == c->ahead_id && get_number(head + 12) == OP_MSG;
-  if (!ours || length < FRONT + 5 || length > MESSAGE_MAX) {
+  uint8_t head[MONGO_HEAD];
+  if (!s || !read_exactly(s, head, MONGO_HEAD)) return lost(c, e);
+  uint32_t length = mongo_get_number(head), answers = mongo_get_number(head + 8), extra;
+  bool ours = answers == c->ahead_id && mongo_get_number(head + 12) == MONGO_OP_MSG;
+  if (!ours || length < MONGO_FRONT + 5 || length > MONGO_MESSAGE_MAX) {
     c->base.broken = true;
     return error_set(e, ERROR_PROTOCOL, "the server answers something else than it was asked");
   }
-  if (!read_body(s, m, length - HEAD)) return lost(c, e);
-  extra = get_number(m->bytes) & CHECKSUM ? 4 : 0;
-  if (m->bytes[4] != 0 || !bson_init_static(reply, m->bytes + 5, length - FRONT - extra)) {
+  if (!read_body(s, m, length - MONGO_HEAD)) return lost(c, e);
+  extra = mongo_get_number(m->bytes) & MONGO_CHECKSUM ? 4 : 0;
+  if (m->bytes[4] != 0 || !bson_init_static(reply, m->bytes + 5, length - MONGO_FRONT - extra)) {
     c->base.broken = true;
     return error_set(e, ERROR_PROTOCOL, "the server answers with a damaged message");
   }

@@ -18,7 +18,7 @@
 
 enum {
   CONNECT_MS = 10000,          /* without any given bound */
-  CANCEL_MS = 3000,
+  CANCEL_MS = 1500,            /* after that the server notices by itself that nobody listens */
   VERSION_MIN = 40400          /* $unionWith, $bsonSize */
 };
 
@@ -152,7 +152,7 @@ static uint32_t server_number(mongoc_client_t *client, const char *host) {
   return found;
 }
 
-static void kill_session(mongo_connection *c, const mongo_connection *victim) {
+static bool kill_session(mongo_connection *c, const mongo_connection *victim) {
   bson_error_t why;
   bson_t reply, options = BSON_INITIALIZER, command = BSON_INITIALIZER, list, id;
   const mongoc_read_prefs_t *prefs = mongoc_client_get_read_prefs(c->client);
@@ -165,24 +165,30 @@ static void kill_session(mongo_connection *c, const mongo_connection *victim) {
   bson_concat(&id, &victim->session_id);
   bson_append_document_end(&list, &id);
   bson_append_array_end(&command, &list);
-  mongoc_client_command_with_opts(c->client, "admin", &command, prefs, &options, &reply, &why);
+  bool ok =
+    mongoc_client_command_with_opts(c->client, "admin", &command, prefs, &options, &reply, &why);
   bson_destroy(&reply);
   bson_destroy(&options);
   bson_destroy(&command);
+  return ok;
 }
 
-void mongo_driver_cancel(connection *base) {
+bool mongo_kill(mongo_connection *victim) {
   static const wait_scope alone = {.wake_fd = -1};
-  mongo_connection *victim = (mongo_connection *)base, *c = connection_new(victim->login);
+  mongo_connection *c = connection_new(victim->login);
   tskdb_error ignored = {0};
   mongo_call call;
-  if (!c) return;
+  bool ok = false;
+  if (!c) return false;
   mongo_begin_until(&call, c, &alone, wait_now_us() + (int64_t)CANCEL_MS * 1000);
-  if (!bson_empty(&victim->session_id) && make_client(c, &ignored)) kill_session(c, victim);
+  if (!bson_empty(&victim->session_id) && make_client(c, &ignored)) ok = kill_session(c, victim);
   mongo_end(c);
   c->login = NULL;             /* the victim's */
   mongo_driver_close(&c->base, false);
+  return ok;
 }
+
+void mongo_driver_cancel(connection *base) { mongo_kill((mongo_connection *)base); }
 
 /* ---- close ----------------------------------------------------------------- */
 

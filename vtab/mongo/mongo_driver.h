@@ -4,6 +4,7 @@
 **   driver.c     the table of functions that the ground floor calls
 **   login.c      a URL to what connecting needs
 **   stream.c     the sockets: every wait of the client library
+**   guard.c      only well-formed messages reach the client library
 **   ahead.c      the next request of a scan, while the last is decoded
 **   wire.c       calls that can be interrupted, commands, errors
 **   connect.c    opening, checking, cancelling, closing a connection
@@ -119,6 +120,26 @@ mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_li
 /* That of the server that is read from; NULL if there is none. */
 mongoc_stream_t *mongo_stream_of_server(const mongo_connection *c);
 
+/* ---- messages: guard.c, ahead.c ------------------------------------------------ */
+
+/* OP_MSG: four little-endian numbers (length, id, id of the request, code), flags, and
+** one section with the command or the answer. */
+enum {
+  MONGO_HEAD = 16,             /* bytes of the four numbers */
+  MONGO_FRONT = MONGO_HEAD + 5,   /* and the flags and the section's kind */
+  MONGO_OP_COMPRESSED = 2012,
+  MONGO_OP_MSG = 2013,
+  MONGO_CHECKSUM = 1,          /* flag: four bytes follow */
+  MONGO_MESSAGE_MAX = 48 * 1000 * 1000
+};
+
+static inline uint32_t mongo_get_number(const uint8_t *at) {
+  return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* What the library gets to see of INNER, which it takes; NULL without memory. */
+mongoc_stream_t *mongo_guard(mongo_connection *c, mongoc_stream_t *inner);
+
 /* ---- ahead.c: past the library ------------------------------------------------ */
 
 /* The bytes of a reply; zero to begin with, mem_free(bytes) in the end. */
@@ -140,6 +161,8 @@ connection *mongo_driver_open(const endpoint *at, const wait_scope *w, tskdb_err
 bool mongo_driver_ping(connection *c, const wait_scope *w, tskdb_error *e);
 bool mongo_driver_reset(connection *c, const wait_scope *w, tskdb_error *e);
 void mongo_driver_cancel(connection *c);
+/* The same, and whether the server has heard it. */
+bool mongo_kill(mongo_connection *c);
 void mongo_driver_close(connection *c, bool forked);
 
 /* ---- types.c --------------------------------------------------------------- */

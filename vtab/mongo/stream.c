@@ -37,7 +37,7 @@ typedef struct mongo_stream {
   mongoc_stream_t base;        /* must be first */
   mongo_connection *c;
   struct mongo_stream *next;   /* of the connection's */
-  mongoc_stream_t *outer;      /* what the library has of it: itself, or TLS over it */
+  mongoc_stream_t *outer;      /* itself, or TLS over it; the guard stands above */
   char host[BSON_HOST_NAME_MAX + 7];
   int fd;                      /* -1: closed */
   bool timed_out;
@@ -413,6 +413,14 @@ static mongoc_stream_t *start_tls(mongo_connection *c, mongoc_stream_t *s, const
   return NULL;
 }
 
+/* What the library is given: OUTER is S or TLS over it, and taken. */
+static mongoc_stream_t *guarded(mongo_connection *c, mongo_stream *s, mongoc_stream_t *outer) {
+  mongoc_stream_t *out = mongo_guard(c, outer);
+  s->outer = outer;
+  if (!out) mongoc_stream_destroy(outer);
+  return out;
+}
+
 /* How long one host may take, so that there is time for the others. */
 static int host_limit(const mongo_connection *c, const mongoc_uri_t *uri) {
   int limit = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000), hosts = 0;
@@ -436,7 +444,7 @@ mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_li
     if (fd >= 0 && !s) close(fd);
     if (s) {
       out = mongoc_uri_get_tls(uri) ? start_tls(c, &s->base, uri, host, limit_ms) : &s->base;
-      if (out) s->outer = out;   /* else S is gone */
+      if (out) out = guarded(c, s, out);   /* else S is gone */
     }
   }
   if (!out) {

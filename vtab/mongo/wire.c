@@ -70,7 +70,7 @@ void mongo_stop(mongo_connection *c) {
     call->gave_up = true;
   } else if (call->stopped) {
     call->killed = true;
-    mongo_driver_cancel(&c->base);
+    call->gave_up = !mongo_kill(c);
   }
   call->stopped = true;
   call->deadline_us = wait_now_us() + (int64_t)more_ms * 1000;

@@ -59,6 +59,7 @@ void redis_node_disconnect(redis_node *n, bool forked) {
   n->transport = NULL;
   n->reader = NULL;
   n->owed = 0;
+  n->idle = false;
 }
 
 static void forget_nodes(redis_connection *c, bool forked) {

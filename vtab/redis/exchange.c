@@ -8,7 +8,8 @@
 ** memory.
 **
 ** Invariants:
-**   1. `owed` is how many replies are still to come; an idle node owes none.
+**   1. `owed` is how many replies are still to come; an idle node owes none,
+**      and what it says all the same is not taken for the next answer.
 **   2. A node whose bytes cannot be understood or did not arrive is not read
 **      again: the connection is broken.
 **
@@ -117,7 +118,11 @@ bool redis_addf(redis_node *n, tskdb_error *e, const char *format, ...) {
 bool redis_flush(redis_connection *c, redis_node *n, const wait_scope *w, tskdb_error *e) {
   if (!n->out.length) return true;
   c->base.round_trips++;
-  bool ok = redis_transport_send(n->transport, n->out.text, n->out.length, w, e);
+  bool unasked = n->idle && redis_transport_has_input(n->transport);
+  n->idle = false;
+  if (unasked)
+    error_set(e, ERROR_NETWORK, "the connection is lost: the server spoke unasked, or left");
+  bool ok = !unasked && redis_transport_send(n->transport, n->out.text, n->out.length, w, e);
   if (!ok) c->base.broken = true;
   /* It may have held a password. */
   mem_wipe(n->out.text, n->out.length);
@@ -146,7 +151,10 @@ redis_progress redis_receive(redis_connection *c, redis_node *n, redis_sink *s, 
   }
   if (reply) {
     n->owed--;
-    return REDIS_REPLY;
+    n->idle = n->owed == 0;
+    if (!n->idle || n->reader->pos == n->reader->len) return REDIS_REPLY;
+    error_set(e, ERROR_PROTOCOL, "the server answers more than it was asked");
+    return fail(c);
   }
   if (n->reader->len - n->reader->pos > LONGEST_VALUE) {
     error_set(e, ERROR_PROTOCOL, "the server sends a value of more than %zu bytes", LONGEST_VALUE);

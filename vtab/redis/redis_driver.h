@@ -84,7 +84,7 @@ bool redis_transport_send(redis_transport *t, const char *bytes, size_t length,
 /* At least one byte; *N is how many. */
 bool redis_transport_receive(redis_transport *t, char *out, size_t room, size_t *n,
                              const wait_scope *w, tskdb_error *e);
-/* Whether bytes are there, without waiting. */
+/* Whether bytes of an answer are there, or the end, without waiting. */
 bool redis_transport_has_input(redis_transport *t);
 void redis_transport_interrupt(redis_transport *t);   /* ends both directions; any thread */
 void redis_transport_close(redis_transport *t, bool forked);   /* NULL is a no-op */
@@ -123,6 +123,7 @@ typedef struct redis_node {
   redis_sink *sink;            /* what takes the reply that is being parsed */
   buffer out;                  /* commands that have not been sent */
   int64_t owed;                /* replies that are still to come */
+  bool idle;                   /* none since the last one came, and nothing was sent */
 } redis_node;
 
 typedef enum redis_progress { REDIS_REPLY, REDIS_MORE, REDIS_FAILED } redis_progress;

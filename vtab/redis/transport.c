@@ -324,5 +324,6 @@ bool redis_transport_receive(redis_transport *t, char *out, size_t room, size_t 
 
 bool redis_transport_has_input(redis_transport *t) {
   struct pollfd p = {.fd = t->fd, .events = POLLIN};
-  return (t->ssl && SSL_pending(t->ssl) > 0) || poll(&p, 1, 0) > 0;
+  /* What else comes over TLS may be TLS' own. */
+  return t->ssl ? SSL_pending(t->ssl) > 0 : poll(&p, 1, 0) > 0;
 }
