@@ -392,17 +392,18 @@ static void take_key(scan *s, const redis_element *x) {
 
 static void take_page(scan *s, const redis_element *x) {
   if (x->depth == 1 && x->index == 0) {
-    snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)x->length, x->bytes);
-  } else if (x->depth == 1 && x->index == 1) {
+    snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)x->length, x->bytes ? x->bytes : "");
+  } else if (x->depth == 1 && x->index == 1 && x->kind == REDIS_ARRAY) {
     if (!s->arriving && !(s->arriving = page_new())) fail_memory(s);
-  } else if (x->depth == 2 && x->kind == REDIS_STRING) {
+  } else if (x->depth == 2 && x->parent_index == 1 && x->kind == REDIS_STRING) {
     take_key(s, x);
   }
 }
 
 static bool end_page(scan *s) {
   s->scan_sent = false;
-  if (!s->arriving) return error_set(s->e, ERROR_PROTOCOL, "SCAN's reply makes no sense");
+  if (!s->arriving || !*s->cursor)
+    return error_set(s->e, ERROR_PROTOCOL, "SCAN's reply makes no sense");
   if (s->arriving->n > 0) {
     enqueue(s, s->arriving);
     s->arriving = NULL;
