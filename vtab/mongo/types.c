@@ -205,11 +205,30 @@ static size_t minify(char *text, size_t length) {
   return (size_t)(out - text);
 }
 
+/* Of a document that is damaged inside, or too deep, the library writes what is no JSON. */
+static bool is_sound(const uint8_t *bytes, uint32_t length, int depth) {
+  enum { DEEPEST = 180 };
+  bson_t document;
+  bson_iter_t at;
+  if (depth > DEEPEST || !bson_init_static(&document, bytes, length)) return false;
+  if (!bson_iter_init(&at, &document)) return false;
+  while (bson_iter_next(&at)) {
+    const uint8_t *inner = NULL;
+    uint32_t n = 0, code;
+    if (BSON_ITER_HOLDS_DOCUMENT(&at)) bson_iter_document(&at, &n, &inner);
+    else if (BSON_ITER_HOLDS_ARRAY(&at)) bson_iter_array(&at, &n, &inner);
+    else if (BSON_ITER_HOLDS_CODEWSCOPE(&at)) bson_iter_codewscope(&at, &code, &n, &inner);
+    else continue;
+    if (!inner || !is_sound(inner, n, depth + 1)) return false;
+  }
+  return at.err_off == 0;
+}
+
 void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t length) {
   bson_t document;
   size_t n = 0;
   char *json = NULL;
-  if (bson_init_static(&document, bytes, length))
+  if (bson_init_static(&document, bytes, length) && is_sound(bytes, length, 0))
     json = bson_as_relaxed_extended_json(&document, &n);
   if (!json) return;           /* damaged text inside: no JSON says it */
   put_text(b, col, json, minify(json, n));
@@ -223,7 +242,8 @@ static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical)
   bson_t around = BSON_INITIALIZER;
   size_t n = 0;
   char *json = NULL;
-  if (bson_append_iter(&around, "", 0, iter)) {
+  if (bson_append_iter(&around, "", 0, iter) &&
+      is_sound(bson_get_data(&around), around.len, 0)) {
     json = canonical ? bson_as_canonical_extended_json(&around, &n)
                      : bson_as_relaxed_extended_json(&around, &n);
   }
