@@ -67,8 +67,8 @@ libfixture_la_SOURCES = \
 	%reldir%/vtab/pushdown_comparison.c %reldir%/vtab/pushdown_comparison.h
 
 if HAVE_CHECK
-check_LTLIBRARIES = libfixture.la
-check_PROGRAMS += $(C_SUITES)
+check_LTLIBRARIES = libfixture.la libreplay.la
+check_PROGRAMS += $(C_SUITES) $(FUZZ_TARGETS)
 endif
 dist_check_SCRIPTS += $(SCRIPT_SUITES)
 TESTS = $(check_PROGRAMS) $(dist_check_SCRIPTS)
@@ -78,7 +78,7 @@ TEST_LOG_COMPILER = $$TSKDB_SCRIPT_RUNNER
 
 # Every C suite has these, unless it says otherwise.
 AM_CPPFLAGS = $(EMBEDDED_CPPFLAGS) $(CHECK_CFLAGS)
-LDADD = libfixture.la libembedded.la $(CHECK_LIBS)
+LDADD = libfixture.la libreplay.la libembedded.la $(CHECK_LIBS)
 
 EXTRA_DIST += \
 	%reldir%/differential/comparison.py \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/packages.sh - installs the Debian packages that are missing, and says which.
 #
-#   tests/packages.sh [group...]     without a group all but node
+#   tests/packages.sh [group...]     without a group all but node and fuzz
 #
 #   build      compiler, autotools, SQLite's and the client libraries' headers
 #   postgres   the PostgreSQL server
@@ -12,6 +12,7 @@
 #   check      what the tests need beyond these
 #   hosts      what tests/hosts/install.sh needs to install hosts
 #   node       Node and npm, for machines that have them from nowhere else; not by default
+#   fuzz       clang with libFuzzer, for make fuzz; not by default
 #
 # It works as root or with sudo, and touches nothing when all is there.  No server of the system
 # is started, and it fails when a package could not be installed.  On a system without dpkg it
@@ -32,6 +33,7 @@ packages_of() {
         check) echo "check clang python3 valgrind xz-utils" ;;
         hosts) echo "python3-pip g++" ;;
         node) echo "nodejs npm libnode-dev" ;;
+        fuzz) echo "clang libclang-rt-dev" ;;
         *) echo "packages: no group $1" >&2; return 1 ;;
     esac
 }
