@@ -51,23 +51,6 @@ static head read_head(const uint8_t *at) {
 
 /* ---- what is well-formed ----------------------------------------------------- */
 
-static bool is_document(const uint8_t *bytes, size_t length, int level) {
-  bson_iter_t at;
-  if (level > DEEPEST || !bson_iter_init_from_data(&at, bytes, length)) return false;
-  while (bson_iter_next(&at)) {
-    const uint8_t *part = NULL;
-    uint32_t size = 0, n;
-    switch (bson_iter_type(&at)) {
-      case BSON_TYPE_DOCUMENT: bson_iter_document(&at, &size, &part); break;
-      case BSON_TYPE_ARRAY: bson_iter_array(&at, &size, &part); break;
-      case BSON_TYPE_CODEWSCOPE: bson_iter_codewscope(&at, &n, &size, &part); break;
-      default: continue;
-    }
-    if (!part || !is_document(part, size, level + 1)) return false;
-  }
-  return at.err_off == 0;
-}
-
 /* The whole of the message: one document behind what its kind of message begins with. */
 static bool is_answer(const guard *g) {
   enum { OP_REPLY = 1, REPLY_FRONT = 36, CHECKSUM_BYTES = 4 };
@@ -81,7 +64,7 @@ static bool is_answer(const guard *g) {
     if (g->bytes[MONGO_FRONT - 1] != 0) return false;
   }
   return g->length > front + tail &&
-         is_document(g->bytes + front, g->length - front - tail, 1);
+         types_is_document(g->bytes + front, g->length - front - tail, DEEPEST);
 }
 
 /* ---- reading --------------------------------------------------------------------- */

@@ -198,6 +198,8 @@ enum { MONGO_PATH_LENGTH = 1000 };   /* a longer path is in no condition */
 const char *types_name(bson_type_t type);            /* as $type calls it */
 uint32_t types_bit(bson_type_t type);                /* MONGO_…; 0: null */
 bson_type_t types_of_name(const char *name);         /* BSON_TYPE_MAXKEY for any other */
+/* Every length and type in it makes sense, and it has so many levels at most. */
+bool types_is_document(const uint8_t *bytes, size_t length, int levels);
 /* The value under ITER into the row under construction. */
 void types_decode(batch *b, int col, bool digits, const bson_iter_t *iter);
 void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t length);

@@ -19,7 +19,10 @@
 
 #include "vtab/mongo/mongo_driver.h"
 
-enum { MS_PER_DAY = 86400000, UUID_LENGTH = 36, OID_LENGTH = 24 };
+enum {
+  MS_PER_DAY = 86400000, UUID_LENGTH = 36, OID_LENGTH = 24,
+  JSON_LEVELS = 190            /* the library writes "{ ... }" for what is deeper than 200 */
+};
 
 /* By BSON's number of the type. */
 static const struct { const char *name; uint32_t bit; } kinds[] = {
@@ -205,21 +208,19 @@ static size_t minify(char *text, size_t length) {
   return (size_t)(out - text);
 }
 
-/* Of a document that is damaged inside, or too deep, the library writes what is no JSON. */
-static bool is_sound(const uint8_t *bytes, uint32_t length, int depth) {
-  enum { DEEPEST = 180 };
-  bson_t document;
+bool types_is_document(const uint8_t *bytes, size_t length, int levels) {
   bson_iter_t at;
-  if (depth > DEEPEST || !bson_init_static(&document, bytes, length)) return false;
-  if (!bson_iter_init(&at, &document)) return false;
+  if (levels <= 0 || !bson_iter_init_from_data(&at, bytes, length)) return false;
   while (bson_iter_next(&at)) {
-    const uint8_t *inner = NULL;
-    uint32_t n = 0, code;
-    if (BSON_ITER_HOLDS_DOCUMENT(&at)) bson_iter_document(&at, &n, &inner);
-    else if (BSON_ITER_HOLDS_ARRAY(&at)) bson_iter_array(&at, &n, &inner);
-    else if (BSON_ITER_HOLDS_CODEWSCOPE(&at)) bson_iter_codewscope(&at, &code, &n, &inner);
-    else continue;
-    if (!inner || !is_sound(inner, n, depth + 1)) return false;
+    const uint8_t *part = NULL;
+    uint32_t size = 0, n;
+    switch (bson_iter_type(&at)) {
+      case BSON_TYPE_DOCUMENT: bson_iter_document(&at, &size, &part); break;
+      case BSON_TYPE_ARRAY: bson_iter_array(&at, &size, &part); break;
+      case BSON_TYPE_CODEWSCOPE: bson_iter_codewscope(&at, &n, &size, &part); break;
+      default: continue;
+    }
+    if (!part || !types_is_document(part, size, levels - 1)) return false;
   }
   return at.err_off == 0;
 }
@@ -228,9 +229,9 @@ void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t len
   bson_t document;
   size_t n = 0;
   char *json = NULL;
-  if (bson_init_static(&document, bytes, length) && is_sound(bytes, length, 0))
+  if (types_is_document(bytes, length, JSON_LEVELS) && bson_init_static(&document, bytes, length))
     json = bson_as_relaxed_extended_json(&document, &n);
-  if (!json) return;           /* damaged text inside: no JSON says it */
+  if (!json) return;           /* damaged inside: no JSON says it */
   put_text(b, col, json, minify(json, n));
   bson_free(json);
 }
@@ -243,7 +244,7 @@ static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical)
   size_t n = 0;
   char *json = NULL;
   if (bson_append_iter(&around, "", 0, iter) &&
-      is_sound(bson_get_data(&around), around.len, 0)) {
+      types_is_document(bson_get_data(&around), around.len, JSON_LEVELS)) {
     json = canonical ? bson_as_canonical_extended_json(&around, &n)
                      : bson_as_relaxed_extended_json(&around, &n);
   }
