@@ -161,11 +161,16 @@ static void put_collations(uint32_t set, sheet *out) {
   put_set(set, names, sizeof(names) / sizeof(names[0]), out);
 }
 
-/* What a row asks of the column, in the order of the COLUMN_ bits. */
-static void put_needs(uint32_t set, sheet *out) {
-  static const char *const names[] = {"not null", "equal as bytes", "ordered as bytes", "generated",
-                                      "default", "ascii", "no range", "hidden"};
-  put_set(set, names, sizeof(names) / sizeof(names[0]), out);
+/* What a row asks of the column, in the order of the COLUMN_ bits; the upper
+** half of them are the driver's own. */
+static void put_needs(const driver *d, uint32_t set, sheet *out) {
+  enum { BITS = 32, OWN = 16 };
+  _Static_assert(COLUMN_PRIVATE == 1 << OWN, "the driver's own bits are the upper half");
+  const char *names[BITS] = {"not null", "equal as bytes", "ordered as bytes", "generated",
+                             "default", "ascii", "no range", "hidden", "any bytes",
+                             "within its key"};
+  for (int i = 0; d->facts && d->facts[i]; i++) names[OWN + i] = d->facts[i];
+  put_set(set, names, BITS, out);
 }
 
 /* One row for each operator and class that a driver's row covers, in the
@@ -180,7 +185,7 @@ static void put_pushdown(const driver *d, int n, sheet *out) {
       sheet_text(out, query_operator_name((query_operator)op));
       sheet_text(out, value_class_name((type_class)klass));
       put_collations(row->collations, out);
-      put_needs(row->needs, out);
+      put_needs(d, row->needs, out);
       sheet_text(out, verdict_name(row->verdict));
       sheet_text(out, row->reason == REASON_NONE ? NULL : reason_name(row->reason));
       sheet_text(out, row->reason == REASON_NONE ? NULL : reason_words(row->reason));

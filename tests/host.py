@@ -70,9 +70,10 @@ def attach(db, name, server, **options):
 
 
 def native(db, name, *statements):
-    """Runs native statements on an attached server."""
+    """Runs native statements on an attached server; one with arguments is a tuple."""
     for statement in statements:
-        db.execute("SELECT tskdb_exec(?, ?)", (name, statement)).fetchone()
+        words = (statement,) if isinstance(statement, str) else statement
+        db.execute(f"SELECT tskdb_exec(?{', ?' * len(words)})", (name, *words)).fetchone()
 
 
 def attached(server, *statements, name="s", **options):

@@ -96,6 +96,7 @@ EXTRA_DIST += \
 	%reldir%/differential/servers/mongo.py \
 	%reldir%/differential/servers/mysql.py \
 	%reldir%/differential/servers/postgres.py \
+	%reldir%/differential/servers/redis.py \
 	%reldir%/differential/servers/server.py \
 	%reldir%/differential/shrink.py \
 	%reldir%/differential/store.py \

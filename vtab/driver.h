@@ -30,7 +30,7 @@
 
 /* Raised whenever a struct of the contract changes; a module that was built
 ** for another one is refused. */
-#define DRIVER_CONTRACT 4
+#define DRIVER_CONTRACT 5
 
 typedef struct driver driver;
 
@@ -80,6 +80,8 @@ struct driver {
   const char *const *schemes;          /* URL schemes, NULL-terminated */
   const pushdown_row *pushdown;        /* the first row that covers a case decides */
   int n_pushdown;
+  const char *const *facts;            /* names of its COLUMN_PRIVATE bits in their order, up to a
+                                       ** NULL; NULL: they have none */
   int max_list;                        /* longest IN list that compile() can send */
   bool text_has_nul;                   /* text values may contain NUL bytes */
   const column *count_column;          /* how count(*) arrives; NULL: groups cannot be counted */

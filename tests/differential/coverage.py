@@ -17,7 +17,7 @@ class Row:
     def __init__(self, number, collations, needs, verdict, text, min_version):
         self.number = number
         self.collations = collations.split(", ") if collations else []
-        self.needs = needs
+        self.needs = needs.split(", ") if needs else []
         self.verdict = verdict
         self.text = text
         self.min_version = min_version
@@ -34,16 +34,20 @@ class Row:
 
 
 class Aim:
-    """What a statement has to be to use ROW for OPERATOR and a column of CLASS."""
+    """What a statement has to be to use ROW for OPERATOR and a column of CLASS. NEEDS: what the
+    column must have, else what the row says. BESIDE: what some column of the table must have."""
 
-    def __init__(self, row, operator, klass, collation):
+    def __init__(self, row, operator, klass, collation, needs=None, beside=()):
         self.row = row
         self.operator = operator
         self.klass = klass
         self.collation = collation
+        self.needs = row.needs if needs is None else needs
+        self.beside = beside
 
-    def fits(self, column):
-        return column.klass == self.klass
+    def fits(self, table, column):
+        return (column.klass == self.klass and column.has(self.needs) and
+                any(c.has(self.beside) for c in table.columns))
 
 
 def read_rows(db, server):

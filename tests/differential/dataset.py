@@ -13,13 +13,20 @@ NULL_SHARE = 0.12
 
 
 class Column:
+    """FACTS: those that pushdown rows need ("needs" in tskdb_pushdown) and this column has, where
+    the server's file says so.  WITHIN: the server orders by it among rows alike in that column."""
 
-    def __init__(self, name, kind, nullable=True):
+    def __init__(self, name, kind, nullable=True, facts=None, within=None):
         self.name = name
         self.kind = kind
         self.nullable = nullable
+        self.facts = facts
+        self.within = within
         self.values = []  # those that stand in the rows, as SQLite has them
         self.klass = None  # the driver's, as in tskdb_columns
+
+    def has(self, facts):
+        return self.facts is None or set(facts) <= set(self.facts)
 
 
 class Table:
@@ -33,6 +40,11 @@ class Table:
         self.view_of = view_of
         self.indexes = indexes
         self.rows = []  # lists of (literal, value)
+        self.bases = [view_of or self]  # the tables whose rows are shown
+
+    def rows_with(self, base, rows):
+        """The rows, now that BASE has ROWS."""
+        return rows
 
     def column(self, name):
         return next(c for c in self.columns if c.name == name)

@@ -56,6 +56,11 @@ KNOWN = {
         (BYTES, "the column's own character set", "the bytes of latin1 are in the same order"),
         (LIKE, "the column's own collation", "a NUL is found by its byte in any collation"),
     ],
+    "redis": [
+        ("element", "not sent", RECHECKED),
+        ("score", "any column", "no other column is a REAL"),
+        ("id range", "any collation", "ids have neither letters nor blanks"),
+    ],
 }
 EQUIVALENT = {(server, text, words): why
               for server, known in KNOWN.items() for text, words, why in known}

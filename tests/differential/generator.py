@@ -355,7 +355,7 @@ class Generator(Conditions):
 
     def aimed(self, aim):
         """A statement for a row of the pushdown table (coverage.Aim), if a column fits it."""
-        found = [(t, c) for t in self.tables[self.main] for c in t.columns if aim.fits(c)]
+        found = [(t, c) for t in self.tables[self.main] for c in t.columns if aim.fits(t, c)]
         if not found:
             return self.filtered()
         table, column = self.rng.choice(found)
@@ -390,7 +390,11 @@ class Generator(Conditions):
         select.distinct = operator == "DISTINCT"
         if operator == "ORDER BY" or self.chance(0.3):
             select.order = [Order(f, self.chance(0.5), position=0)]
-        if self.chance(0.3):
+        if f.column.within:
+            within = next(g for g in fields if g.name == f.column.within)
+            select.where = Node("{} = {}", within, self.constant(within.column, own=True),
+                                condition=True)
+        elif self.chance(0.3):
             select.where = self.condition(fields, 3)
         return select
 

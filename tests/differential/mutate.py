@@ -58,6 +58,9 @@ class Mutation:
         found = [aim for aim in self.run.aims if aim.row is row]
         if "operator" in fields:
             found = [aim for aim in found if aim.operator == fields["operator"]]
+        if "needs" in fields:
+            found = [Aim(row, aim.operator, aim.klass, aim.collation, (), beside) for aim in found
+                     for beside in ((), row.needs)]
         if "collations" in fields:
             found = [Aim(row, aim.operator, aim.klass, collation) for aim in found
                      for collation in OTHER_COLLATIONS]

@@ -43,6 +43,7 @@ class Store:
             host.attach(db, f"{name}_off", name, **server.options, pushdown=False)
             host.native(db, "setup", *server.enlarge(tables))
             host.attach(db, f"{name}_large", name, **server.options)
+        host.native(db, "setup", *server.later(tables))
         db.execute("SELECT tskdb_detach('setup')").fetchone()
         return {t.name: dataset.learn(db, f"{name}_on", server.sql_name(t.name), t) for t in tables}
 
@@ -79,16 +80,17 @@ class Store:
         found = {}
         for source in sources:
             table = next(t for t in self.tables[source.server] if t.name == source.table)
-            table = table.view_of or table
-            found[source.server, table.name] = (source.server, table)
+            for base in table.bases:
+                found[source.server, base.name] = (source.server, base)
         return list(found.values())
 
     def put(self, server, table, rows):
         """TABLE has ROWS alone, and so have its twin and those of its views."""
         host.native(self.db, f"{server}_on", *SERVERS[server].refill(table, rows))
+        rows = SERVERS[server].settled(table, rows)
         for t in self.tables[server]:
-            if t is table or t.view_of is table:
-                dataset.fill_twin(self.db, twin(server, t.name), t, rows)
+            if table in t.bases:
+                dataset.fill_twin(self.db, twin(server, t.name), t, t.rows_with(table, rows))
 
     def restore(self, kept):
         for server, table in kept:

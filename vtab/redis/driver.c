@@ -14,11 +14,16 @@ enum {
   MAX_WORDS = 1000
 };
 
+/* REDIS_IS_KEY and so on, in words. */
+static const char *const facts[] = {"a key", "a type", "an element", "an index", "a score", "an id",
+                                    NULL};
+
 static driver redis_driver = {
   .contract = DRIVER_CONTRACT,
   .name = "redis",
   .schemes = schemes,
   .pushdown = redis_pushdown,
+  .facts = facts,
   .max_list = MAX_LIST,
   .text_has_nul = true,
   .max_words = MAX_WORDS,

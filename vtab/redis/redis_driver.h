@@ -254,7 +254,7 @@ typedef enum redis_attribute {
 /* column.type_detail: how its bytes arrive. */
 typedef enum redis_decoding { DECODE_BYTES, DECODE_DIGITS, DECODE_NUMBER } redis_decoding;
 
-/* Facts of columns for the pushdown rows. */
+/* Facts of columns for the pushdown rows; driver.c has their names. */
 enum {
   REDIS_IS_KEY     = COLUMN_PRIVATE,
   REDIS_IS_TYPE    = COLUMN_PRIVATE << 1,

@@ -3,5 +3,6 @@
 from servers.mongo import Mongo
 from servers.mysql import Mysql
 from servers.postgres import Postgres
+from servers.redis import Redis
 
-SERVERS = {server.name: server for server in (Postgres(), Mysql(), Mongo())}
+SERVERS = {server.name: server for server in (Postgres(), Mysql(), Mongo(), Redis())}

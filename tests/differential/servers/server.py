@@ -53,8 +53,13 @@ class Server:
         return table
 
     def make(self, tables):
-        """Native statements (tskdb_exec) that make the relations anew and fill them."""
+        """Native statements (tskdb_exec) that make the relations anew and fill them; one with
+        arguments of its own is a tuple."""
         raise NotImplementedError
+
+    def later(self, tables):
+        """Native statements that add the rows which a server must not have when it is attached."""
+        return []
 
     def mutants(self, row):
         """How ROW (coverage.Row) can be made wrong: pairs of words and fields of probe.h."""
@@ -63,6 +68,10 @@ class Server:
     def refill(self, table, rows):
         """Native statements after which TABLE, which is no view, has these rows alone."""
         raise NotImplementedError
+
+    def settled(self, table, rows):
+        """ROWS as TABLE shows them once it has been refilled with them."""
+        return rows
 
     def enlarge(self, tables):
         """Native statements after which the server's statistics say that the tables are large, so
