@@ -17,6 +17,7 @@
 */
 #include "vtab/keyed.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "vtab/arena.h"
@@ -25,18 +26,19 @@
 #include "vtab/source.h"
 
 enum {
-  KEYS_FIRST = 32,               /* keys of the first batch; each next one has four times as many */
-  KEYS_MOST = 1024,
+  KEYS_FIRST = 100,              /* keys of the first batch */
+  KEYS_GROWTH = 10,              /* of the next, if half of a batch was probed */
+  KEYS_MOST = 4000,
   LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
   LIST_MOST = 1000,              /* a longer list counts as one that changes */
   KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
 };
 
-/* Of a row in a large result, and of a round trip, before they were measured. */
-static const double DEFAULT_ROW_US = 1.0, DEFAULT_ROUND_TRIP_US = 200.0;
+/* Of a round trip before it was measured. */
+static const double DEFAULT_ROUND_TRIP_US = 200.0;
 static const double UNKNOWN_ROWS = 10000.0;
 /* What the store itself takes for a row, in memory and spilled. */
-static const double STORE_ROW_US = 0.5, SPILL_ROW_US = 2.5;
+static const double STORE_ROW_US = 0.8, SPILL_ROW_US = 2.5;
 static const double STORE_ROW_BYTES = 64.0;   /* beside its cells and texts */
 
 struct keyed {
@@ -51,6 +53,7 @@ struct keyed {
   bool no_keys, no_whole;        /* given up */
   uint32_t request;              /* number of the last batch of keys */
   int batch_size;
+  int64_t batch_keys, hits_before; /* keys of the last batch, hits when it was asked for */
   uint64_t writes;               /* of the server when the store was begun */
   size_t counted;                /* bytes of the store in directory->kept */
 
@@ -66,6 +69,7 @@ struct keyed {
   double key_us;                 /* of one key in the last batch */
   double spent_us;               /* by probes since the beginning, or since a whole fetch failed */
   double whole_us;               /* what fetching the whole is thought to take */
+  double instead_us;             /* what the probes would have taken that a whole is fetched for */
 
   int64_t hits, misses, spilled; /* for tskdb_requests */
   int64_t asked;                 /* keys in batches */
@@ -439,14 +443,18 @@ static bool would_spill(const keyed *k, double rows) {
   return rows * row_bytes > (double)k->table->server->options.memory;
 }
 
+static double row_us(const keyed *k) {
+  const server *s = k->table->server;
+  return s->pace.row_us > 0 ? s->pace.row_us : s->driver->row_us;
+}
+
 static double estimate_whole(const keyed *k) {
   const server_pace *p = &k->table->server->pace;
   double rows = k->table->relation->rows;
-  double row_us = p->row_us > 0 ? p->row_us : DEFAULT_ROW_US;
   double trip_us = p->round_trip_us > 0 ? p->round_trip_us : DEFAULT_ROUND_TRIP_US;
   if (rows < 0) rows = UNKNOWN_ROWS;
-  row_us += would_spill(k, rows) ? SPILL_ROW_US : STORE_ROW_US;
-  return trip_us + rows * row_us;
+  double store_us = would_spill(k, rows) ? SPILL_ROW_US : STORE_ROW_US;
+  return trip_us + rows * (row_us(k) + store_us);
 }
 
 static bool count_row(void *context, const batch *page, uint32_t row) {
@@ -457,7 +465,7 @@ static bool count_row(void *context, const batch *page, uint32_t row) {
 
 /* What the keys that are in sight would take, by what those of the last batch took. */
 static double foresee(keyed *k) {
-  const source *s = k->asked >= KEYS_MOST / 2 ? choose_source(k) : NULL;
+  const source *s = k->asked >= 5 * KEYS_FIRST ? choose_source(k) : NULL;
   cursor *from = s ? source_cursor(s, k->table->directory) : NULL;
   size_t rows = 0;
   if (!from) return 0;
@@ -469,7 +477,21 @@ static bool is_whole_due(keyed *k) {
   const server_options *o = &k->table->server->options;
   if (!o->fetch_whole || k->no_whole || k->whole || k->probes < 2) return false;
   if (k->whole_us <= 0) k->whole_us = estimate_whole(k);
-  return k->spent_us + foresee(k) >= k->whole_us;
+  k->instead_us = k->spent_us + foresee(k);
+  return k->instead_us >= k->whole_us;
+}
+
+/* What the rest of the whole takes at the pace of the rows that have come, with the
+** spilling that is to come.  0: too few have. */
+static double rest_us(const keyed *k, const remote *r) {
+  const double enough = 0.02;
+  double all = k->table->relation->rows, came = (double)r->record.rows;
+  double elapsed = (double)(wait_now_us() - r->started_us), projected = elapsed * all / came;
+  if (all <= 0 || came < enough * all || came >= all) return 0;
+  if (would_spill(k, all) && !store_is_spilled(k->store)) {
+    projected = estimate_whole(k) * elapsed / (came * (row_us(k) + STORE_ROW_US));
+  }
+  return projected - elapsed;
 }
 
 /* An estimate may be far too low: then probing goes on for as long again. */
@@ -478,7 +500,8 @@ static bool is_whole_worth_it(const keyed *k, const remote *r) {
   double limit = 4 * k->whole_us;
   if (limit < grace_us) limit = grace_us;
   if (limit < 2 * k->spent_us) limit = 2 * k->spent_us;
-  return (double)r->waited_us < limit;
+  double waited = (double)r->waited_us;
+  return waited < limit && (waited < grace_us || rest_us(k, r) < 1.5 * k->instead_us);
 }
 
 /* Spills when the store has grown past its bound.  False: it cannot. */
@@ -513,7 +536,7 @@ static bool fetch_whole(keyed *k, const value *arguments, int n, const wait_scop
   if (ok && !done) {
     forget(k);
     k->spent_us += (double)r.waited_us;
-    k->whole_us = 2 * k->spent_us;
+    k->whole_us = fmax(2 * k->spent_us, estimate_whole(k));   /* the pace is known now */
   }
   return ok;
 }
@@ -558,12 +581,28 @@ static bool see_key(void *context, const batch *page, uint32_t row) {
   return add_key(g, raw, key);
 }
 
-static bool begin_gathering(gathering *g, keyed *k, const source *s, arena *a) {
-  size_t most = (size_t)k->batch_size;
-  *g = (gathering){.keyed = k, .source = s, .most = most};
-  if (most > (size_t)k->table->server->driver->max_list) {
-    g->most = (size_t)k->table->server->driver->max_list;
+static bool is_exact_list(const keyed *k) {
+  plan_subject subject = table_subject(k->table);
+  for (int i = 0; i < k->shape.n_key; i++) {
+    const plan_term *t = &k->plan.terms[k->key_term[i]];
+    const column *c = &k->table->relation->columns[t->column];
+    reason why;
+    if (pushdown_best(&subject.pushdown, OP_IN, c, t->collation, &why) != PUSH_EXACT) return false;
   }
+  return true;
+}
+
+/* What the server answers best of so many. */
+static size_t most_keys(const keyed *k) {
+  const driver *d = k->table->server->driver;
+  int most = k->batch_size < d->max_list ? k->batch_size : d->max_list;
+  if (d->superset_keys && most > d->superset_keys && !is_exact_list(k)) most = d->superset_keys;
+  return (size_t)most;
+}
+
+static bool begin_gathering(gathering *g, keyed *k, const source *s, arena *a) {
+  size_t most = most_keys(k);
+  *g = (gathering){.keyed = k, .source = s, .most = most};
   for (int i = 0; i < k->shape.n_key; i++) {
     g->lists[i] = arena_alloc(a, most * sizeof(value));
     if (!g->lists[i]) return false;
@@ -604,7 +643,14 @@ static bool are_keys_held(keyed *k, const remote *r) {
 
 /* Most of the keys that were asked for were never probed: the source was not one. */
 static bool are_keys_wasted(const keyed *k) {
-  return k->asked >= 8 * KEYS_FIRST && k->hits * 8 < k->asked;
+  return k->asked >= 3 * KEYS_FIRST && k->hits * 8 < k->asked;
+}
+
+/* How many keys the next batch has: more where the last one was of use. */
+static void choose_batch_size(keyed *k) {
+  if (!k->batch_keys || 2 * (k->hits - k->hits_before) < k->batch_keys) return;
+  k->batch_size *= KEYS_GROWTH;
+  if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
 }
 
 /* Asks for the key of now and for those that come next.  *DONE false: the
@@ -620,6 +666,7 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
   *done = false;
   if (store_bytes(k->store) > allowance(k) / 2) forget(k);
   k->request++;
+  choose_batch_size(k);
   bool ok = begin(&x, k, arguments, n_arguments) && begin_gathering(&g, k, s, &x.arena);
   if (ok) {
     key_values(k, raw);
@@ -632,8 +679,8 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
     ok = ok && run(k, &x, w, &r, k->request, are_keys_held, done, e);
     k->asked += (int64_t)g.keys;
     k->key_us = (double)r.waited_us / (double)g.keys;
-    if (k->batch_size < KEYS_MOST) k->batch_size *= 4;
-    if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
+    k->batch_keys = (int64_t)g.keys;
+    k->hits_before = k->hits;
   }
   end_gathering(&g);
   arena_free(&x.arena);

@@ -29,7 +29,7 @@ static void learn(remote *r) {
   int64_t round_trips = r->record.round_trips;
   if (r->record.rows <= FEW && round_trips > 0 && !r->more) {
     measure(&p->round_trip_us, (double)r->waited_us / (double)round_trips);
-  } else if (r->record.rows >= MANY) {
+  } else if (r->record.rows >= MANY && !r->keys) {
     measure(&p->row_us, (double)r->waited_us / (double)r->record.rows);
   }
 }

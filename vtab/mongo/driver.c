@@ -10,7 +10,9 @@ static const char *const schemes[] = {"mongodb", "mongodb+srv", NULL};
 
 /* Each number of a list is a range of its own on the server, which plans such
 ** a filter in 25 microseconds an element. */
-enum { MAX_LIST = 1000 };
+/* Where decimals can be, each key is a range of its own in $or: what the server's planner takes for
+** them grows faster than their number. */
+enum { MAX_LIST = 4000, SUPERSET_KEYS = 100 };
 
 static const driver mongo_driver = {
   .contract = DRIVER_CONTRACT,
@@ -19,6 +21,8 @@ static const driver mongo_driver = {
   .pushdown = mongo_pushdown,
   .n_pushdown = MONGO_PUSHDOWN_ROWS,
   .max_list = MAX_LIST,
+  .superset_keys = SUPERSET_KEYS,
+  .row_us = 1.0,
   .text_has_nul = true,
   .count_column = &mongo_count_column,
   .max_words = 2,

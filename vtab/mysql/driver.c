@@ -23,6 +23,7 @@ static const driver mysql_driver = {
   .pushdown = mysql_pushdown,
   .n_pushdown = MYSQL_PUSHDOWN_ROWS,
   .max_list = MAX_LIST,
+  .row_us = 0.5,
   .text_has_nul = true,
   .max_words = 1,
   .count_column = &count_column,

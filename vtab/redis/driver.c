@@ -25,6 +25,7 @@ static driver redis_driver = {
   .pushdown = redis_pushdown,
   .facts = facts,
   .max_list = MAX_LIST,
+  .row_us = 6.0,
   .text_has_nul = true,
   .max_words = MAX_WORDS,
   .native_usage = "'COMMAND', 'argument', …",
