@@ -38,8 +38,12 @@ class Comparison:
 
     def attached(self, **names):
         """SQL that attaches servers by these names."""
-        return ";".join(f"SELECT tskdb_attach({quoted(name)}, {quoted(str(self.servers[server]))})"
-                        for name, server in names.items())
+        return self.attached_at({name: self.servers[server] for name, server in names.items()})
+
+    def attached_at(self, addresses, options="{}"):
+        """The same of addresses by name."""
+        return ";".join(f"SELECT tskdb_attach({quoted(name)}, {quoted(str(address))}, {quoted(options)})"
+                        for name, address in addresses.items())
 
     def bare(self, server, *what):
         """The client library alone (bare_postgres.c, bare_mysql.c)."""
@@ -51,8 +55,10 @@ class Comparison:
 
     def native(self, server, *statements):
         """Runs statements of the server's own."""
-        script = [f"SELECT tskdb_attach('s', {quoted(str(self.servers[server]))},"
-                  " '{\"tables\":[],\"timeout\":600000}')"]
+        self.native_at(self.servers[server], *statements)
+
+    def native_at(self, address, *statements):
+        script = [f"SELECT tskdb_attach('s', {quoted(str(address))}, '{{\"tables\":[],\"timeout\":600000}}')"]
         script += [f"SELECT tskdb_exec('s', {quoted(s)})" for s in statements]
         sql = "".join(s + ";\n" for s in script)
         subprocess.run(["sqlite3", "-bail"], input=f".load {self.build}/tskdb\n.output /dev/null\n{sql}", text=True,

@@ -30,9 +30,23 @@ bench_bare_redis_LDADD = $(REDIS_LIBS)
 bench_bare_mongo_SOURCES = %reldir%/bare_mongo.c
 bench_bare_mongo_CPPFLAGS = -D_GNU_SOURCE $(MONGO_CFLAGS)
 bench_bare_mongo_LDADD = $(MONGO_LIBS)
-bench_bare_join_SOURCES = %reldir%/bare_join.c
+bench_bare_join_SOURCES = \
+	%reldir%/bare_join.c \
+	%reldir%/bare_join.h \
+	%reldir%/bare_join_mysql.c \
+	%reldir%/bare_join_postgres.c
 bench_bare_join_CPPFLAGS = $(POSTGRES_CFLAGS) $(MYSQL_CFLAGS)
 bench_bare_join_LDADD = $(POSTGRES_LIBS) $(MYSQL_LIBS)
+if DRIVER_MONGO
+bench_bare_join_SOURCES += %reldir%/bare_join_mongo.c
+bench_bare_join_CPPFLAGS += -D_GNU_SOURCE -DBENCH_MONGO $(MONGO_CFLAGS)
+bench_bare_join_LDADD += $(MONGO_LIBS)
+endif
+if DRIVER_REDIS
+bench_bare_join_SOURCES += %reldir%/bare_join_redis.c
+bench_bare_join_CPPFLAGS += -DBENCH_REDIS $(REDIS_CFLAGS)
+bench_bare_join_LDADD += $(REDIS_LIBS)
+endif
 bench_proxy_SOURCES = %reldir%/proxy.c
 
 EXTRA_DIST += \
