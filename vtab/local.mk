@@ -130,6 +130,7 @@ REDIS_SOURCES = \
 	%reldir%/redis/exchange.c \
 	%reldir%/redis/login.c \
 	%reldir%/redis/match.c \
+	%reldir%/redis/members.c \
 	%reldir%/redis/native.c \
 	%reldir%/redis/redis_driver.h \
 	%reldir%/redis/row.c \

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "vtab/memory.h"
 #include "vtab/redis/redis_driver.h"
+
+enum { AGAIN_MS = 20 };        /* before a key in the middle of moving is asked for again */
 
 /* CRC-16/XMODEM, bit by bit: keys are short. */
 static unsigned checksum(const char *bytes, size_t length) {
@@ -84,7 +87,9 @@ bool redis_cluster_read(redis_connection *c, const wait_scope *w, tskdb_error *e
   if (!c->slots) c->slots = mem_alloc(REDIS_SLOTS * sizeof(*c->slots));
   if (!n || !c->slots) return error_memory(e);
   const redis_tree *t = redis_addf(n, e, "CLUSTER SLOTS") ? redis_ask(c, n, &a, w, e) : NULL;
-  bool ok = t && read_slots(c, t, n->at.name ? n->at.name : "127.0.0.1", e);
+  const char *own_host = n->at.name ? n->at.name : "127.0.0.1";
+  bool ok = t && read_slots(c, t, own_host, e);
+  if (ok) redis_members_note(c->login, t, own_host);
   arena_free(&a);
   c->cluster = true;
   if (ok) c->slots_moved = false;
@@ -113,4 +118,10 @@ redis_redirection redis_redirected(redis_connection *c, const redis_node *from, 
     c->slots_moved = true;
   }
   return moved ? REDIRECT_MOVED : REDIRECT_ASK;
+}
+
+bool redis_cluster_pause(const wait_scope *w, tskdb_error *e) {
+  struct timespec t = {.tv_nsec = AGAIN_MS * 1000000L};
+  nanosleep(&t, NULL);
+  return !wait_interrupted(w, e);
 }

@@ -233,23 +233,30 @@ static bool connect_through(redis_connection *c, const redis_host *at, const wai
   return ok;
 }
 
-/* The hosts in turn.  Another host cannot help when the user stops, or the
-** credentials are refused. */
+/* The hosts in turn, each with its share of the time; then the nodes that the
+** cluster is known to have.  Another host cannot help when the user stops, or
+** the credentials are refused. */
 static bool connect_any(redis_connection *c, const wait_scope *w, int64_t deadline_us,
                         tskdb_error *e) {
   tskdb_error first = {0};
-  for (int i = 0; i < c->login->n_hosts; i++) {
+  arena a = {0};
+  int n;
+  const redis_host *hosts = redis_members_of(c->login, &a, &n);
+  bool ok = false, hopeless = false;
+  for (int i = 0; i < n && !ok && !hopeless; i++) {
     tskdb_error mine = {0};
-    if (connect_through(c, &c->login->hosts[i], w, deadline_us, &mine)) return true;
+    int64_t now_us = wait_now_us(), share_us = (deadline_us - now_us) / (n - i);
+    ok = connect_through(c, &hosts[i], w, now_us + share_us, &mine);
+    if (ok) break;
     forget_nodes(c, false);
     c->base.broken = false;
     if (!error_is_set(&first)) first = mine;
-    bool hopeless = mine.klass == ERROR_INTERRUPT || mine.klass == ERROR_AUTH ||
-                    mine.klass == ERROR_MEMORY;
-    if (hopeless || wait_now_us() > deadline_us) break;
+    hopeless = mine.klass == ERROR_INTERRUPT || mine.klass == ERROR_AUTH ||
+               mine.klass == ERROR_MEMORY || wait_now_us() > deadline_us;
   }
-  if (!error_is_set(e)) *e = first;
-  return false;
+  arena_free(&a);
+  if (!ok && !error_is_set(e)) *e = first;
+  return ok;
 }
 
 connection *redis_driver_open(const endpoint *at, const wait_scope *w, tskdb_error *e) {

@@ -5,14 +5,23 @@
 ** questions and answers.  On a read-only server only what Redis itself calls
 ** read-only is sent.
 **
+** In a cluster a command goes to the node of its first key, as the server finds
+** it, one without a key to some master; MOVED, ASK and TRYAGAIN are followed.
+**
 ** Redis describes no replies, so every one has the same columns: an element of
 ** the outermost array is a row, (idx, value); a nested array is JSON.
 */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "vtab/memory.h"
 #include "vtab/redis/redis_driver.h"
+
+enum {
+  MOST_TRIES = 50,             /* of a command that a cluster sends from node to node */
+  COMMAND_SHOWN = 64           /* bytes of its name in a message */
+};
 
 /* They need a connection of their own, change the protocol, or answer never or twice. */
 static const char *const refused[] = {
@@ -24,6 +33,10 @@ static const char *const refused[] = {
 
 static bool is_word(const redis_bytes *b, const char *word, size_t n) {
   return b->length == n && strncasecmp(b->bytes, word, n) == 0;
+}
+
+static int shown_length(const redis_bytes *command) {
+  return command->length < COMMAND_SHOWN ? (int)command->length : COMMAND_SHOWN;
 }
 
 /* Whether the words begin with the command NAME, which may be two words. */
@@ -53,8 +66,7 @@ static const redis_tree *flags_of(redis_connection *c, redis_node *n, const redi
   const redis_tree *t = redis_ask(c, n, a, w, e);
   const redis_tree *info = redis_tree_at(t, 0), *flags = redis_tree_at(info, 2);
   if (t && !flags) {
-    error_set(e, ERROR_SQL, "unknown command \"%.*s\"",
-              command->length < 64 ? (int)command->length : 64, command->bytes);
+    error_set(e, ERROR_SQL, "unknown command \"%.*s\"", shown_length(command), command->bytes);
   }
   return flags;
 }
@@ -75,7 +87,7 @@ static bool check_rights(redis_connection *c, redis_node *n, const redis_bytes *
   if (flags && !ok) {
     error_set(e, ERROR_AUTH,
               "the server is attached read-only, and Redis does not call %.*s read-only",
-              command->length < 64 ? (int)command->length : 64, command->bytes);
+              shown_length(command), command->bytes);
   }
   arena_free(&a);
   return ok;
@@ -105,30 +117,61 @@ static bool add_words(redis_node *n, const char *before, const char *second,
   return ok;
 }
 
-/* The node of the command's first key, as the server finds it. */
-static redis_node *cluster_node(redis_connection *c, const redis_bytes *words, int n,
-                                const wait_scope *w, tskdb_error *e) {
-  redis_node *any = c->nodes[0];
+/* A master that is connected, else the first one. */
+static int some_master(const redis_connection *c) {
+  int first = -1;
+  for (int i = 0; i < c->n_nodes; i++) {
+    if (!c->nodes[i]->master) continue;
+    if (c->nodes[i]->transport) return i;
+    if (first < 0) first = i;
+  }
+  return first < 0 ? 0 : first;
+}
+
+/* The node of the command's first key, as the server finds it; -1 with an error. */
+static int cluster_node(redis_connection *c, const redis_native *x, const wait_scope *w,
+                        tskdb_error *e) {
   arena a = {0};
-  if (!redis_node_ready(c, any, w, e)) return NULL;
-  bool ok = add_words(any, "COMMAND", "GETKEYS", words, n, e) && redis_flush(c, any, w, e);
+  int node = some_master(c);
+  redis_node *any = c->nodes[node];
+  bool ok = redis_node_ready(c, any, w, e) &&
+            add_words(any, "COMMAND", "GETKEYS", x->words, x->n, e) && redis_flush(c, any, w, e);
   const redis_tree *t = ok ? redis_read(c, any, &a, w, e) : NULL;
   const redis_tree *key = redis_tree_at(t, 0);
-  int node = 0;
   /* An error says that it has no keys, or will be said again by the command itself. */
   if (key) node = redis_node_of(c, key->bytes, key->length, e);
   arena_free(&a);
-  if (!t || node < 0) return NULL;
-  return redis_node_ready(c, c->nodes[node], w, e) ? c->nodes[node] : NULL;
+  return t ? node : -1;
 }
 
-redis_node *redis_native_send(redis_connection *c, const redis_bytes *words, int n,
-                              const wait_scope *w, tskdb_error *e) {
-  if (!check(words, n, e)) return NULL;
-  if (c->slots_moved && !redis_cluster_read(c, w, e)) return NULL;
-  redis_node *node = c->cluster ? cluster_node(c, words, n, w, e) : c->nodes[0];
-  if (!node || !check_rights(c, node, &words[0], w, e)) return NULL;
-  return add_words(node, NULL, NULL, words, n, e) ? node : NULL;
+/* Adds the command to its node, behind ASKING where that is needed. */
+static bool add_native(redis_connection *c, const redis_native *x, const wait_scope *w,
+                       tskdb_error *e) {
+  redis_node *node = c->nodes[x->node];
+  return redis_node_ready(c, node, w, e) && (!x->asking || redis_addf(node, e, "ASKING")) &&
+         add_words(node, NULL, NULL, x->words, x->n, e);
+}
+
+bool redis_native_send(redis_connection *c, redis_native *x, const wait_scope *w, tskdb_error *e) {
+  if (!check(x->words, x->n, e)) return false;
+  if (c->slots_moved && !redis_cluster_read(c, w, e)) return false;
+  x->node = c->cluster ? cluster_node(c, x, w, e) : 0;
+  return x->node >= 0 && redis_node_ready(c, c->nodes[x->node], w, e) &&
+         check_rights(c, c->nodes[x->node], &x->words[0], w, e) && add_native(c, x, w, e);
+}
+
+bool redis_native_again(redis_connection *c, redis_native *x, const char *bytes, size_t length,
+                        const wait_scope *w, tskdb_error *e) {
+  char command[COMMAND_SHOWN + 1];
+  redis_redirection where = x->tries++ < MOST_TRIES
+      ? redis_redirected(c, c->nodes[x->node], bytes, length, &x->node) : REDIRECT_NONE;
+  if (where == REDIRECT_NONE) {
+    snprintf(command, sizeof(command), "%.*s", shown_length(&x->words[0]), x->words[0].bytes);
+    return redis_reply_error(c, command, bytes, length, e);
+  }
+  if (where == REDIRECT_AGAIN && !redis_cluster_pause(w, e)) return false;
+  if (where != REDIRECT_AGAIN) x->asking = where == REDIRECT_ASK;
+  return add_native(c, x, w, e);
 }
 
 /* ---- as a table ---------------------------------------------------------- */
@@ -214,52 +257,37 @@ static void take_verdict(redis_sink *base, const redis_element *x) {
   buffer_append(&s->error, x->bytes, x->length);
 }
 
-static bool read_verdict(redis_connection *c, redis_node *n, const char *command, verdict_sink *s,
+/* The reply to X; that to ASKING, which comes before it, does not matter. */
+static bool read_verdict(redis_connection *c, const redis_native *x, verdict_sink *s,
                          const wait_scope *w, tskdb_error *e) {
-  redis_progress p;
+  redis_node *n = c->nodes[x->node];
   if (!redis_flush(c, n, w, e)) return false;
-  while ((p = redis_receive(c, n, &s->sink, w, e)) == REDIS_MORE) {
-  }
-  if (p == REDIS_FAILED) {
+  for (int i = x->asking ? 2 : 1; i > 0; i--) {
+    redis_progress p;
+    s->failed = false;
+    buffer_clear(&s->error);
+    while ((p = redis_receive(c, n, &s->sink, w, e)) == REDIS_MORE) {
+    }
+    if (p == REDIS_REPLY) continue;
     /* It was sent and may have run. */
     if (e) e->outcome_unknown = true;
     return false;
   }
-  return !s->failed || redis_reply_error(c, command, buffer_cstr(&s->error), s->error.length, e);
+  return true;
 }
 
-/* A cluster may say that the key is elsewhere: once more there. */
+/* Once more where a cluster says that the key is. */
 static bool exec_words(redis_connection *c, const redis_bytes *words, int n, const wait_scope *w,
                        int64_t *affected, tskdb_error *e) {
-  char command[65];
-  snprintf(command, sizeof(command), "%.*s", words[0].length < 64 ? (int)words[0].length : 64,
-           words[0].bytes);
-  redis_node *node = redis_native_send(c, words, n, w, e);
-  for (int tries = 0; node; tries++) {
-    verdict_sink s = {.sink.take = take_verdict};
-    tskdb_error mine = {0};
-    int next;
-    bool ok = read_verdict(c, node, command, &s, w, &mine);
-    redis_redirection where = ok || !s.failed || tries > 4 ? REDIRECT_NONE
-        : redis_redirected(c, node, buffer_cstr(&s.error), s.error.length, &next);
-    buffer_free(&s.error);
-    if (where != REDIRECT_MOVED && where != REDIRECT_ASK) {
-      if (ok) *affected = s.number;
-      else if (e && !error_is_set(e)) *e = mine;
-      return ok;
-    }
-    node = c->nodes[next];
-    bool sent = redis_node_ready(c, node, w, e);
-    if (sent && where == REDIRECT_ASK) sent = redis_addf(node, e, "ASKING");
-    if (!sent || !add_words(node, NULL, NULL, words, n, e)) return false;
-    if (where == REDIRECT_ASK) {
-      arena a = {0};
-      const redis_tree *t = redis_flush(c, node, w, e) ? redis_read(c, node, &a, w, e) : NULL;
-      arena_free(&a);
-      if (!t) return false;
-    }
-  }
-  return false;
+  redis_native x = {.words = words, .n = n};
+  verdict_sink s = {.sink.take = take_verdict};
+  bool ok = redis_native_send(c, &x, w, e);
+  do ok = ok && read_verdict(c, &x, &s, w, e);
+  while (ok && s.failed &&
+         (ok = redis_native_again(c, &x, buffer_cstr(&s.error), s.error.length, w, e)));
+  buffer_free(&s.error);
+  if (ok) *affected = s.number;
+  return ok;
 }
 
 bool redis_driver_exec(connection *base, const char *native, const value *parameters,

@@ -7,6 +7,7 @@
 **   exchange.c   commands out, replies in, errors; hiredis formats and parses
 **   connect.c    opening, pinning, resetting, closing a connection; Sentinel
 **   cluster.c    slots, nodes, redirections
+**   members.c    the nodes that clusters have named, for later connections
 **   template.c   templates of keys: "user:<id>"
 **   catalog.c    the relations that there always are, families from a sample
 **   sample.c     a sample of keys and what stands in their hashes
@@ -214,6 +215,15 @@ typedef enum redis_redirection {
 /* What an error reply says; *NODE receives where to. NONE also without memory. */
 redis_redirection redis_redirected(redis_connection *c, const redis_node *from, const char *bytes,
                                    size_t length, int *node);
+/* Before what was answered TRYAGAIN is asked once more. False: interrupted. */
+bool redis_cluster_pause(const wait_scope *w, tskdb_error *e);
+
+/* ---- members.c ----------------------------------------------------------- */
+
+/* Remembers the nodes of CLUSTER SLOTS' reply for the hosts of L; best effort. */
+void redis_members_note(const redis_login *l, const redis_tree *slots, const char *own_host);
+/* The hosts of L, then the nodes that are known beside them: N of them, in A or L's own. */
+const redis_host *redis_members_of(const redis_login *l, arena *a, int *n);
 
 /* ---- template.c ---------------------------------------------------------- */
 
@@ -446,8 +456,21 @@ bool redis_driver_describe(connection *c, const native_text *native, const disco
                            const wait_scope *w, catalog *out, tskdb_error *e);
 bool redis_driver_exec(connection *c, const char *native, const value *parameters, int n_parameters,
                        const wait_scope *w, int64_t *affected, tskdb_error *e);
-/* Adds the native command to the node that it belongs to; NULL: refused or failed. */
-redis_node *redis_native_send(redis_connection *c, const redis_bytes *words, int n,
-                              const wait_scope *w, tskdb_error *e);
+
+/* A native command on its way. */
+typedef struct redis_native {
+  const redis_bytes *words;    /* borrowed */
+  int n;
+  int node;                    /* to which it was added */
+  bool asking;                 /* a reply to ASKING comes before its own */
+  int tries;
+} redis_native;
+
+/* Adds the command to the node that it belongs to; false: refused or failed. */
+bool redis_native_send(redis_connection *c, redis_native *x, const wait_scope *w, tskdb_error *e);
+/* Its reply was the error BYTES: adds it to where that sends it; false with an
+** error, which is the reply's own if that sends it nowhere. */
+bool redis_native_again(redis_connection *c, redis_native *x, const char *bytes, size_t length,
+                        const wait_scope *w, tskdb_error *e);
 
 #endif

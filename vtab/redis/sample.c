@@ -78,8 +78,13 @@ static bool count_types(sampler *s, int node, const redis_tree *keys) {
   for (const redis_tree *key = keys->first; key; key = key->next) {
     const redis_tree *type = redis_read(s->c, n, &s->scratch, s->w, s->e);
     if (!type) return false;
-    if (type->kind == REDIS_ERROR)
+    if (type->kind == REDIS_ERROR) {
+      int elsewhere;
+      /* A key in the middle of moving shows nothing. */
+      if (redis_redirected(s->c, n, type->bytes, type->length, &elsewhere) != REDIRECT_NONE)
+        continue;
       return redis_reply_error(s->c, "TYPE", type->bytes, type->length, s->e);
+    }
     s->out->keys++;
     for (int t = TABLE_STRINGS; t < TABLE_FAMILY; t++) {
       if (strcmp(redis_type_of((redis_table)t), type->bytes) != 0) continue;
@@ -425,6 +430,10 @@ bool redis_sample_take(redis_connection *c, const discovery *want, const wait_sc
   ok = ok && infer_families(&s);
   if (ok) assign(&s);
   ok = ok && each_master(&s, sample_fields);
+  /* After an error in the middle of a pipeline. */
+  for (int i = 0; !ok && i < c->n_nodes; i++) {
+    if (c->nodes[i]->transport) redis_abandon(c, c->nodes[i]);
+  }
   out->hashes = s.n_hashes;
   mem_free(s.hashes);
   arena_free(&s.scratch);

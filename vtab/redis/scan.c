@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "vtab/memory.h"
 #include "vtab/redis/redis_driver.h"
@@ -34,8 +33,7 @@ enum {
   LEAST_PIPELINE = 8,
   PIPELINE_BYTES = 4 << 20,    /* what a pipeline's replies should have at most */
   SPARE_BYTES = 4 << 20,
-  MOST_TRIES = 50,             /* of a key that moves */
-  AGAIN_MS = 20                /* before a key in the middle of moving is asked for again */
+  MOST_TRIES = 50              /* of a key that moves */
 };
 
 typedef struct page_key {
@@ -92,7 +90,8 @@ struct scan {
   int64_t keys_done;
   buffer error;                /* the present reply is this error */
   bool has_error, failed;
-  bool native_sent;
+  redis_native native;         /* TABLE_NATIVE: the command, without words until it is sent */
+  arena words;
 };
 
 /* ---- pages --------------------------------------------------------------- */
@@ -211,6 +210,7 @@ void redis_driver_scan_close(scan *s) {
   batch_free(&s->spare);
   buffer_free(&s->reading.text);
   buffer_free(&s->error);
+  arena_free(&s->words);
   mem_free(s->flight);
   mem_free(s);
 }
@@ -285,21 +285,22 @@ static bool send_scan(scan *s, redis_node *n) {
   return redis_add(n, n_words, words, lengths, s->e) && push(s, (flight){.kind = FLIGHT_SCAN});
 }
 
+/* The native command has been added to its node. */
+static bool fly_native(scan *s, const wait_scope *w) {
+  s->node = s->native.node;
+  return (!s->native.asking || push(s, (flight){.kind = FLIGHT_IGNORED})) &&
+         push(s, (flight){.kind = FLIGHT_NATIVE}) &&
+         redis_flush(s->c, s->c->nodes[s->node], w, s->e);
+}
+
 static bool send_native(scan *s, const wait_scope *w) {
   const native_text *t = &s->plan->relation->native;
-  arena a = {0};
-  redis_bytes *words = arena_alloc(&a, (size_t)t->n_words * sizeof(*words));
-  for (int i = 0; words && i < t->n_words; i++)
-    words[i] = (redis_bytes){t->words[i], strlen(t->words[i])};
-  redis_node *n = words ? redis_native_send(s->c, words, t->n_words, w, s->e) : NULL;
-  if (!words) error_memory(s->e);
-  arena_free(&a);
-  s->native_sent = true;
+  redis_bytes *words = arena_alloc(&s->words, (size_t)t->n_words * sizeof(*words));
+  if (!words) return error_memory(s->e);
+  for (int i = 0; i < t->n_words; i++) words[i] = (redis_bytes){t->words[i], strlen(t->words[i])};
+  s->native = (redis_native){.words = words, .n = t->n_words};
   s->c->base.dirty = true;
-  for (int i = 0; n && i < s->c->n_nodes; i++) {
-    if (s->c->nodes[i] == n) s->node = i;
-  }
-  return n && push(s, (flight){.kind = FLIGHT_NATIVE}) && redis_flush(s->c, n, w, s->e);
+  return redis_native_send(s->c, &s->native, w, s->e) && fly_native(s, w);
 }
 
 /* How many keys may be under way, so that neither side has to hold much. */
@@ -337,7 +338,7 @@ static bool is_last_pipeline(const scan *s, int size) {
 
 /* SCAN replies are here before those of the reads behind them. */
 static bool top_up(scan *s, const wait_scope *w) {
-  if (s->plan->table == TABLE_NATIVE) return s->native_sent || send_native(s, w);
+  if (s->plan->table == TABLE_NATIVE) return s->native.words || send_native(s, w);
   if (!choose_node(s, w)) return false;
   redis_node *n = s->c->nodes[s->node];
   int size = pipeline_size(s);
@@ -452,12 +453,6 @@ static bool ask_again(scan *s, const page *p, int number, int node, bool asking,
          error_set(s->e, ERROR_NETWORK, "a key is redirected from node to node without end");
 }
 
-static bool pause_briefly(const wait_scope *w, tskdb_error *e) {
-  struct timespec t = {.tv_nsec = AGAIN_MS * 1000000L};
-  nanosleep(&t, NULL);
-  return !wait_interrupted(w, e);
-}
-
 /* An error reply to a read. */
 static bool take_error(scan *s, const flight *f, const wait_scope *w) {
   const char *text = buffer_cstr(&s->error);
@@ -474,7 +469,7 @@ static bool take_error(scan *s, const flight *f, const wait_scope *w) {
     return redis_reply_error(s->c, redis_step_command(f->step), text, length, s->e);
   }
   s->reading.fate = FATE_AGAIN;
-  if (where == REDIRECT_AGAIN && !pause_briefly(w, s->e)) return false;
+  if (where == REDIRECT_AGAIN && !redis_cluster_pause(w, s->e)) return false;
   const page_key *k = &f->page->keys[f->key];
   bool asking = where == REDIRECT_ASK || (where == REDIRECT_AGAIN && k->asking);
   return ask_again(s, f->page, f->key, node, asking, k->check);
@@ -498,14 +493,20 @@ static bool end_key(scan *s, const flight *f) {
   return ok;
 }
 
+/* The native command was answered by an error, which may say where it belongs. */
+static bool native_again(scan *s, const wait_scope *w) {
+  return redis_native_again(s->c, &s->native, buffer_cstr(&s->error), s->error.length, w, s->e) &&
+         fly_native(s, w);
+}
+
 static bool end_reply(scan *s, const wait_scope *w) {
   const flight f = s->flight[s->head];
   bool error = s->has_error, ok = !s->failed;
   s->has_error = false;
   if (ok && error && f.kind == FLIGHT_READ) ok = take_error(s, &f, w);
-  else if (ok && error && f.kind != FLIGHT_IGNORED) {
-    const char *command = f.kind == FLIGHT_SCAN ? "SCAN" : s->plan->relation->native.words[0];
-    ok = redis_reply_error(s->c, command, buffer_cstr(&s->error), s->error.length, s->e);
+  else if (ok && error && f.kind == FLIGHT_NATIVE) ok = native_again(s, w);
+  else if (ok && error && f.kind == FLIGHT_SCAN) {
+    ok = redis_reply_error(s->c, "SCAN", buffer_cstr(&s->error), s->error.length, s->e);
   } else if (ok && f.kind == FLIGHT_SCAN) {
     ok = end_page(s);
   }
@@ -522,7 +523,7 @@ static bool end_reply(scan *s, const wait_scope *w) {
 static bool has_work(const scan *s) {
   if (s->plan->limit >= 0 && s->reading.rows >= s->plan->limit) return false;
   if (s->head < s->tail) return true;
-  if (s->plan->table == TABLE_NATIVE) return !s->native_sent;
+  if (s->plan->table == TABLE_NATIVE) return !s->native.words;
   return (s->sending && (s->sending->next || s->sending->sent < s->sending->n)) ||
          (s->scanning && s->scan_node < s->c->n_nodes);
 }
