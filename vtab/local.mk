@@ -8,8 +8,8 @@ ROOM_SOURCES = \
 	%reldir%/error.c %reldir%/error.h \
 	%reldir%/memory.c %reldir%/memory.h \
 	%reldir%/number.c %reldir%/number.h \
-	%reldir%/probe.c %reldir%/probe.h \
 	%reldir%/pushdown.c %reldir%/pushdown.h \
+	%reldir%/pushdown_fault.c %reldir%/pushdown_fault.h \
 	%reldir%/relation.c %reldir%/relation.h \
 	%reldir%/sql_text.c %reldir%/sql_text.h \
 	%reldir%/sqlite.c %reldir%/sqlite.h \

@@ -25,7 +25,7 @@
 #include "vtab/driver.h"
 #include "vtab/memory.h"
 #include "vtab/outer_join.h"
-#include "vtab/probe.h"
+#include "vtab/pushdown_fault.h"
 
 /* SQLite's constraint operators, and what they are here. */
 static const struct { unsigned char sqlite; query_operator op; } operators[] = {
@@ -313,7 +313,7 @@ static void assemble_filter(assembly *b, const value *arguments, int n_arguments
     if (o.verdict != PUSH_EXACT) b->exact = false;
     if (o.kind == OUTCOME_NONE) b->empty = true;
     for (int k = 0; o.kind == OUTCOME_TERMS && k < o.n_terms; k++) {
-      probe_use(b->subject->pushdown.driver, o.terms[k].row, o.terms[k].op, t->op, c,
+      pushdown_fault_use(b->subject->pushdown.driver, o.terms[k].row, o.terms[k].op, t->op, c,
                 &arguments[t->argument]);
       assemble_term(b, t->column, &o.terms[k]);
     }
@@ -325,7 +325,7 @@ static const pushdown_row *row_of(const assembly *b, query_operator op, int col)
   const pushdown_context *p = &b->subject->pushdown;
   const column *c = &b->subject->relation->columns[col];
   const pushdown_row *row = pushdown_find(p, op, c, COLLATION_BINARY, &why);
-  probe_use(p->driver, row, op, op, c, NULL);
+  pushdown_fault_use(p->driver, row, op, op, c, NULL);
   return row;
 }
 
@@ -405,7 +405,7 @@ bool plan_runs(const plan *p, const plan_subject *s, arena *a, query *q) {
     q->select[i] = column_expr(p->columns[i], NULL);
     const column *c = &s->relation->columns[p->columns[i]];
     const pushdown_row *row = pushdown_find(&s->pushdown, OP_DISTINCT, c, COLLATION_BINARY, &why);
-    probe_use(s->pushdown.driver, row, OP_DISTINCT, OP_DISTINCT, c, NULL);
+    pushdown_fault_use(s->pushdown.driver, row, OP_DISTINCT, OP_DISTINCT, c, NULL);
     q->group_by[i] = column_expr(p->columns[i], row);
   }
   q->select[p->n_used] = (query_expr){.kind = EXPR_COUNT};

@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "vtab/driver.h"
-#include "vtab/probe.h"
+#include "vtab/pushdown_fault.h"
 
 /* Whole numbers up to here are the same as a double. */
 #define REAL_EXACT_INTEGER (INT64_C(1) << 53)
@@ -63,7 +63,7 @@ const pushdown_row *pushdown_find(const pushdown_context *p, query_operator op, 
                                   collation_kind collation, reason *why) {
   *why = REASON_NO_RULE;
   for (int i = 0; i < p->driver->n_pushdown; i++) {
-    const pushdown_row *row = probe_row(p->driver, i, op);
+    const pushdown_row *row = pushdown_fault_row(p->driver, i, op);
     if (!(row->ops & OPS(op)) || !(row->classes & CLASSES(c->klass))) continue;
     if (row->collations && !(row->collations & COLLATIONS(collation))) continue;
     if ((row->needs & c->flags) != row->needs) continue;

@@ -1,6 +1,6 @@
 """coverage.py - which rows of the pushdown table a run of the differential test has used.
 
-A build with --enable-fault-injection notes each row that a scan uses (vtab/probe.h).  A use tells
+A build with --enable-fault-injection notes each row that a scan uses (vtab/pushdown_fault.h).  A use tells
 something if the answer was neither empty nor everything.
 """
 

@@ -3,7 +3,7 @@
 
   mutate.py --server NAME [--seed N] [--row N] [--tries N]
 
-Needs a build with --enable-fault-injection (vtab/probe.h); exits with 77 without one.  A mutant is
+Needs a build with --enable-fault-injection (vtab/pushdown_fault.h); exits with 77 without one.  A mutant is
 noticed when a statement that aims at its row differs from the native twin, or fails.  What is not
 noticed is not tested, unless it means the same: those are listed in equivalent.py with the reason.
 """

@@ -62,7 +62,7 @@ class Server:
         return []
 
     def mutants(self, row):
-        """How ROW (coverage.Row) can be made wrong: pairs of words and fields of probe.h."""
+        """How ROW (coverage.Row) can be made wrong: words, and fields of pushdown_fault.h."""
         return []
 
     def refill(self, table, rows):

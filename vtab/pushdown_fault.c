@@ -1,7 +1,7 @@
 /*
-** probe.c - pushdown rows made wrong and rows used, for tests: see probe.h.
+** pushdown_fault.c - pushdown rows made wrong and rows used, for tests: see pushdown_fault.h.
 */
-#include "vtab/probe.h"
+#include "vtab/pushdown_fault.h"
 
 #ifdef TSKDB_FAULT_INJECTION
 
@@ -40,7 +40,7 @@ static bool fault_is_for(const struct driver *d, int i, query_operator op) {
   return !fault_field("operator", text, sizeof(text)) || strcmp(text, query_operator_name(op)) == 0;
 }
 
-const pushdown_row *probe_row(const struct driver *d, int i, query_operator op) {
+const pushdown_row *pushdown_fault_row(const struct driver *d, int i, query_operator op) {
   const pushdown_row *row = &d->pushdown[i];
   char text[32];
   if (!fault_is_for(d, i, op)) return row;
@@ -70,7 +70,7 @@ static void trace(FILE *to, const use *u, const value *given) {
           given ? value_storage_name(given->storage) : "-");
 }
 
-void probe_use(const struct driver *d, const pushdown_row *row, query_operator op,
+void pushdown_fault_use(const struct driver *d, const pushdown_row *row, query_operator op,
                query_operator asked, const column *c, const value *given) {
   static FILE *to;
   const char *name = getenv("TSKDB_PUSHDOWN_TRACE");

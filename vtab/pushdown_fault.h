@@ -1,5 +1,5 @@
 /*
-** probe.h - for tests: pushdown rows that are made wrong, and rows that are used.
+** pushdown_fault.h - for tests: pushdown rows that are made wrong, and rows that are used.
 **
 ** Only builds with --enable-fault-injection have it; in others a row is its
 ** driver's row and nothing is noted.  Two variables of the environment, read
@@ -15,8 +15,8 @@
 **
 ** Not thread-safe: tests that use it scan on one thread.
 */
-#ifndef VTAB_PROBE_H
-#define VTAB_PROBE_H
+#ifndef VTAB_PUSHDOWN_FAULT_H
+#define VTAB_PUSHDOWN_FAULT_H
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -27,17 +27,17 @@
 #ifdef TSKDB_FAULT_INJECTION
 
 /* Row I of D as it holds for OP. */
-const pushdown_row *probe_row(const struct driver *d, int i, query_operator op);
+const pushdown_row *pushdown_fault_row(const struct driver *d, int i, query_operator op);
 
 /* A scan sends ROW with OP, for column C, because SQLite asked for ASKED with
 ** the value GIVEN (NULL: there is none). */
-void probe_use(const struct driver *d, const pushdown_row *row, query_operator op,
+void pushdown_fault_use(const struct driver *d, const pushdown_row *row, query_operator op,
                query_operator asked, const column *c, const value *given);
 
 #else
 
-#define probe_row(d, i, op) (&(d)->pushdown[i])
-#define probe_use(d, row, op, asked, c, given) ((void)0)
+#define pushdown_fault_row(d, i, op) (&(d)->pushdown[i])
+#define pushdown_fault_use(d, row, op, asked, c, given) ((void)0)
 
 #endif
 
