@@ -43,6 +43,7 @@ SCRIPT_SUITES = \
 	%reldir%/check_floors.sh \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
+	%reldir%/documents/pushdown.test \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/index.test \
@@ -124,6 +125,9 @@ check-mutation:
 # Every byte of what a server says: takes long, not for every day. The servers are to be named.
 soak: all
 	. tests/environment; TSKDB_STEP=1 $(srcdir)/%reldir%/faults/spoiled.test
+# The pages that are made from the program; a suite says when one is old.
+update-documents: all
+	. tests/environment; $(srcdir)/docs/pushdown.py >pushdown.tmp && mv pushdown.tmp $(srcdir)/docs/pushdown.md
 check-floors:
 	@$(srcdir)/%reldir%/check_floors.sh $(srcdir)
-.PHONY: soak list-suites check-mutation check-floors
+.PHONY: soak update-documents list-suites check-mutation check-floors

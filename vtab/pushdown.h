@@ -68,6 +68,10 @@ typedef enum verdict { PUSH_LOCAL, PUSH_SUPERSET, PUSH_EXACT } verdict;
   X(REASON_PATTERN,    "pattern",    "the server's patterns mean something else") \
   X(REASON_OVERRIDDEN, "overridden", "LIKE or GLOB is the application's own on this connection") \
   X(REASON_EXPRESSION, "expression", "the value is not known when the scan starts") \
+  X(REASON_SPELLING,   "spelling",   "SQLite compares the value's text, which the server writes in another way") \
+  X(REASON_LENGTH,     "length",     "the server sorts and groups such values by their first 1,024 bytes alone") \
+  X(REASON_FIELD,      "field",      "no condition of the server's can name this field") \
+  X(REASON_KEYS,       "keys",       "the server finds by keys and by what its structures are ordered by, not by values") \
   X(REASON_LIST,       "list",       "the list is too long to send") \
   X(REASON_ORDER,      "order",      "the server would put these values in another order") \
   X(REASON_MIXED,      "mixed",      "the field may hold values of any type, which the server does not compare with each other") \
@@ -87,6 +91,7 @@ typedef enum reason {
 #define OPS_EQUAL    (OPS(OP_EQ) | OPS(OP_IN))
 #define OPS_RANGE    (OPS(OP_LT) | OPS(OP_LE) | OPS(OP_GT) | OPS(OP_GE))
 #define OPS_COMPARE  (OPS(OP_EQ) | OPS(OP_NE) | OPS_RANGE)
+#define OPS_ALL      ((1u << OP_COUNT) - 1u)
 #define CLASSES(k)   (1u << (k))
 #define CLASSES_ALL  ((1u << CLASS_COUNT) - 1u)
 

@@ -110,7 +110,7 @@ class Conditions:
         if roll < 0.5:
             value = rng.choice(values)
             if isinstance(value, str) and column and column.kind.numeric and self.chance(0.7):
-                value = float(value) if "." in value or "e" in value else int(value)
+                value = float(value) if not value.lstrip("-").isdigit() else int(value)
         elif roll < 0.75:
             value = rng.choice(near_misses(rng.choice(values), rng))
         else:

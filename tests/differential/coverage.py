@@ -154,7 +154,7 @@ class Coverage:
     def dead(self):
         """What no answer has told anything of: a row, or one of its operators or classes."""
         for row in self.rows:
-            if row.min_version:  # this server may be too old
+            if row.min_version or not set(row.classes) & self.classes:  # too old, or not there
                 continue
             operators, classes = self.told(row)
             if not operators:

@@ -61,10 +61,12 @@ LAYOUT = {
                "unpadded char", "folding char", "enum", "set", "uuid", "json", "jsonb", "int"]),
     "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_seconds", "t_bytes"),
               ["date", "time", "timestamp", "seconds", "timestamptz", "bytes",
-               "padded bytes", "interval", "array", "composite", "inet", "smallint"]),
+               "padded bytes", "interval", "array", "text array", "real array", "date array",
+               "composite", "inet", "inet6", "geometry", "smallint"]),
     "bag": ((), 48, ("b_int", ),
             ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
-             "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid"])
+             "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid", "char", "json",
+             "jsonb", "inet", "text array", "composite"])
 }
 
 

@@ -4,6 +4,7 @@
   run.py --server NAME [--seed N] [--count N] [--seconds N]
   run.py --server … --seed N --case N [--show]   one case again, with its plan
   run.py --native …                              the generator alone, without any server
+  run.py … --digits                              attached with numeric=text and unsigned=text
   run.py … --forever                             one seed after the other
   run.py … --table                               which pushdown rows were used
 
@@ -49,7 +50,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=60, help="stop after this time")
     parser.add_argument("--case", type=int, help="this case alone")
     parser.add_argument("--differences", type=int, default=5, help="stop after this many")
-    for switch in ("native", "show", "table", "forever"):
+    for switch in ("native", "digits", "show", "table", "forever"):
         parser.add_argument(f"--{switch}", action="store_true")
     return parser.parse_args()
 
@@ -70,7 +71,7 @@ class Run:
         self.seed = seed
         self.trace = Trace()
         self.db = connect(library, options.native)
-        self.store = Store(self.db, options.server, seed, options.native)
+        self.store = Store(self.db, options.server, seed, options.native, options.digits)
         self.comparison = Comparison(self.db, self.store.ways(options.native), library.Error)
         rows = [] if options.native else read_rows(self.db, options.server)
         classes = {c.klass for t in self.store.tables[options.server] for c in t.columns}
@@ -122,7 +123,7 @@ class Run:
         options = self.options
         print(f"not ok - differential[{options.server}] case {number}")
         command = (f"tests/differential/run.py --server {options.server} --seed {self.seed}"
-                   f" --case {number}")
+                   f" --case {number}" + " --digits" * options.digits)
         smaller = shrink(self.comparison, found)
         for line in report(self.comparison, smaller, command,
                            None if options.native else self.store):
@@ -192,7 +193,8 @@ class Run:
             print("#", line)
         for line in self.coverage.table() if self.options.table else ():
             print("#  ", line)
-        name = f"[{self.options.server}, {self.options.library}, seed {self.seed}]"
+        name = (f"[{self.options.server}, {self.options.library}, seed {self.seed}"
+                f"{', digits' * self.options.digits}]")
         dead = self.unused()
         for line in dead:
             print(f"not ok - the differential test uses pushdown {line}")

@@ -20,10 +20,11 @@ SUFFIX = {PUSHED: "on", LOCAL: "off", LARGE: "large"}
 class Store:
     """TABLES: server -> its tables."""
 
-    def __init__(self, db, main, seed, native=False):
+    def __init__(self, db, main, seed, native=False, digits=False):
         self.db = db
         self.main = main
         self.tables = {}
+        SERVERS[main].digits = digits
         db.execute("ATTACH ':memory:' AS twin")
         for name, server in SERVERS.items():
             if name != main and (native or not os.environ.get(host.SERVERS[name])):
@@ -38,11 +39,11 @@ class Store:
         db, name = self.db, server.name
         host.attach(db, "setup", name, tables=[])
         host.native(db, "setup", *server.make(tables))
-        host.attach(db, f"{name}_on", name, **server.options)
+        host.attach(db, f"{name}_on", name, **server.attach_options())
         if name == self.main:
-            host.attach(db, f"{name}_off", name, **server.options, pushdown=False)
+            host.attach(db, f"{name}_off", name, **server.attach_options(), pushdown=False)
             host.native(db, "setup", *server.enlarge(tables))
-            host.attach(db, f"{name}_large", name, **server.options)
+            host.attach(db, f"{name}_large", name, **server.attach_options())
         host.native(db, "setup", *server.later(tables))
         db.execute("SELECT tskdb_detach('setup')").fetchone()
         return {t.name: dataset.learn(db, f"{name}_on", server.sql_name(t.name), t) for t in tables}

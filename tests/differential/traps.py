@@ -31,7 +31,7 @@ TEXTS = [
     "_", "*", "?", "\\", "a\\b", "\\%", "it's", '"q"', "`", "ß", "ss", "SS", "ﬀ", "i", "I", "ı",
     "İ", "Ω", "\u2126", "é", "e\u0301", "É", "😀", "😀a", "\U0010ffff", "\ue000", "\uffff", "5", "05",
     "5.0", "+5", " 5", "5 ", "-5", "1e1", "10", "12abc", "9007199254740993", "nan", "Infinity",
-    "NULL", "true", "z", "Z", "~", "\x7f", "\x01", "a\nb", "a\n", "\t", "x" * 300, "2026-01-05",
+    "NULL", "true", "z", "Z", "~", "\x7f", "\x01", "a\nb", "a\n", "\t", "x" * 250, "2026-01-05",
     "2026-01-05 00:00:00", "Strasse", "Straße", "co-op", "coop", "CO-OP", "-a", "a\0b", "\0", "a\0",
     "a|b", "a||b"
 ]
@@ -137,6 +137,9 @@ KINDS = [
     Kind("json", JSONS),
     Kind("jsonb", ['{"a": 2, "b": 1}', "[1, 2]", '"x"', "null"]),
     Kind("array", []),
+    Kind("text array", []),
+    Kind("real array", []),
+    Kind("date array", []),
     Kind("composite", []),
     Kind("date", DATES),
     Kind("time", ["00:00:00", "00:00:00.000001", "12:34:56", "12:34:56.5", "23:59:59.999999"]),
@@ -146,6 +149,8 @@ KINDS = [
     Kind("bytes", BLOBS),
     Kind("padded bytes", [b.ljust(4, b"\0") for b in (b"", b"a", b"ab\0", b"abcd", b"\xff")]),
     Kind("interval", ["1 day", "01:02:03", "-1 days", "1 year"]),
+    Kind("geometry", []),
+    Kind("inet6", ["::", "::1", "fe80::a", "::ffff:10.0.0.1"]),
     Kind("inet", ["10.0.0.1", "10.0.0.0/8", "::1", "fe80::a"])
 ]
 BY_NAME = {kind.name: kind for kind in KINDS}

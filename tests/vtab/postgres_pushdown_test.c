@@ -52,7 +52,7 @@ static const char own_types[] =
   "'2026-01-02 10:00:00.000001'," \
   "'infinity','0044-03-15 BC','10000-01-01 00:00:00','9999-12-31 23:59:59.999999'," \
   "'0001-01-01 00:00:00'," \
-  "'2026-02-30 00:00:00',2026,'','i'"
+  "'2026-02-30 00:00:00',2026,'','i','2026-01-%','%.5','% bc','%00'"
 
 /* A column, its values, and what it is compared with, as SQLite's literals. */
 static const struct type_case {
@@ -118,7 +118,7 @@ static const struct type_case {
    "('infinity'),('-infinity'),('5874897-12-31'),('4713-01-01 BC')",
    "'2026-01-01','2026-01-01 00:00:00','2026-02-30','2026-1-1','abc','9999-12-31','0001-01-01',"
    "2026,'20260101',"
-   "'infinity','10000-01-01','0044-03-15 BC','','i','2026-01-01 00:00:01'", 0},
+   "'infinity','10000-01-01','0044-03-15 BC','','i','2026-01-01 00:00:01','2026-01%','% bc','_%'", 0},
   {"timestamp", STAMPS, STAMP_CONSTANTS, 0},
   {"timestamp(0)", STAMPS, STAMP_CONSTANTS, 0},
   {"timestamptz", STAMPS, STAMP_CONSTANTS, 0},

@@ -263,18 +263,24 @@ static void compare_constant(comparison *x, const value *v) {
   }
 }
 
-static void compare_list(comparison *x, const value *v, int n) {
+static void compare_list_under(comparison *x, collation_kind k, const value *v, int n) {
   arena memory = {0};
   buffer sql = {0};
   value list = {.storage = STORAGE_LIST, .list = v, .n_list = (size_t)n};
-  outcome o = pushdown_resolve(&x->context, OP_IN, &x->relation->columns[x->column],
-                               COLLATION_BINARY, &list, &memory);
-  buffer_text(&sql, "SELECT id FROM t WHERE a IN (?");
+  outcome o = pushdown_resolve(&x->context, OP_IN, &x->relation->columns[x->column], k, &list,
+                               &memory);
+  buffer_printf(&sql, "SELECT id FROM t WHERE a COLLATE %s IN (?", collations[k]);
   for (int i = 1; i < n; i++) buffer_text(&sql, ",?");
   buffer_char(&sql, ')');
   compare_outcome(x, &o, buffer_cstr(&sql), &list);
   buffer_free(&sql);
   arena_free(&memory);
+}
+
+static void compare_list(comparison *x, const value *v, int n) {
+  for (int k = COLLATION_BINARY; k <= COLLATION_RTRIM; k++) {
+    compare_list_under(x, (collation_kind)k, v, n);
+  }
 }
 
 /* Fetches the column with one ORDER BY or GROUP BY. */

@@ -20,6 +20,7 @@ static const driver mongo_driver = {
   .schemes = schemes,
   .pushdown = mongo_pushdown,
   .n_pushdown = MONGO_PUSHDOWN_ROWS,
+  .facts = mongo_facts,
   .max_list = MAX_LIST,
   .superset_keys = SUPERSET_KEYS,
   .row_us = 1.0,

@@ -296,8 +296,9 @@ void filter_append(bson_t *out, const char *key, const query *q, bool shown);
 
 /* ---- compile.c, scan.c ----------------------------------------------------- */
 
-enum { MONGO_PUSHDOWN_ROWS = 17 };
+enum { MONGO_PUSHDOWN_ROWS = 21 };
 extern const pushdown_row mongo_pushdown[MONGO_PUSHDOWN_ROWS];
+extern const char *const mongo_facts[];
 
 /* Where the values of an answer's documents go: fields by name, nested. */
 typedef struct mongo_layout {

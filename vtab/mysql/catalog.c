@@ -179,6 +179,7 @@ enum {
   COLUMN_COLLATION,
   COLUMN_PRECISION,
   COLUMN_SCALE,
+  COLUMN_CHARACTERS,
   COLUMN_NULLABLE,
   COLUMN_DEFAULT,
   COLUMN_EXTRA,
@@ -198,6 +199,13 @@ static uint32_t column_flags(MYSQL_ROW row) {
   return flags;
 }
 
+/* The bytes of the longest value, were it utf8mb4. */
+static long longest(MYSQL_ROW row) {
+  const int character = row[COLUMN_CHARSET] ? 4 : 1;
+  long n = number(row[COLUMN_CHARACTERS]);
+  return n > MYSQL_SORTED_BYTES ? n : n * character;
+}
+
 static bool add_column(survey *s, MYSQL_ROW row) {
   relation *r = find_relation(s, row[COLUMN_SCHEMA], row[COLUMN_TABLE]);
   if (!r || !row[COLUMN_NAME] || !row[COLUMN_DATA_TYPE]) return true;
@@ -205,7 +213,8 @@ static bool add_column(survey *s, MYSQL_ROW row) {
   if (!c) return error_memory(s->e);
   mysql_declaration d = {row[COLUMN_DATA_TYPE],         row[COLUMN_TYPE],
                          row[COLUMN_CHARSET],           row[COLUMN_COLLATION],
-                         number(row[COLUMN_PRECISION]), number(row[COLUMN_SCALE])};
+                         number(row[COLUMN_PRECISION]), number(row[COLUMN_SCALE]),
+                         longest(row)};
   c->remote_name = keep(s, row[COLUMN_NAME]);
   c->remote_type = keep(s, row[COLUMN_TYPE] ? row[COLUMN_TYPE] : row[COLUMN_DATA_TYPE]);
   c->collation = row[COLUMN_COLLATION] ? keep(s, row[COLUMN_COLLATION]) : NULL;
@@ -234,8 +243,9 @@ static bool list_columns(survey *s) {
   MYSQL_RES *rows =
     ask(s,
         "SELECT table_schema, table_name, column_name, data_type, column_type, "
-        "character_set_name, collation_name, numeric_precision, numeric_scale, is_nullable, "
-        "column_default, extra FROM information_schema.columns WHERE table_schema",
+        "character_set_name, collation_name, numeric_precision, numeric_scale, "
+        "character_maximum_length, is_nullable, column_default, extra "
+        "FROM information_schema.columns WHERE table_schema",
         "ORDER BY table_schema, table_name, ordinal_position", "cannot list the columns");
   if (!rows) return false;
   bool ok = is_complete(s, rows, N_COLUMN);

@@ -13,8 +13,12 @@
 **
 ** Dates.  Text in canonical form is bound as it is, and compared as a date.
 ** Zero dates ('0000-00-00', '2026-00-15') are in the same order as their
-** texts, and years end at 9999: ranges and orders are exact.  TIME is not: as
-** text '100:00:00' comes before '23:00:00', and a minus sign turns the order.
+** texts, and years end at 9999: ranges and orders are exact.  TIME is compared
+** as its text: '100:00:00' comes before '23:00:00', and a minus sign turns the order.
+**
+** Sorting looks at the first max_sort_length bytes of a value and no further, and
+** so do groups that are found by sorting.  What may be longer is ordered and
+** grouped by SQLite (MYSQL_SORTS_WHOLE).
 **
 ** Invariants: a row's text names {v} as often as it likes: each is a
 ** placeholder of its own (sql_dialect.numbered is false).
@@ -33,7 +37,30 @@
   "ESCAPE '|'" \
   " OR LOCATE(x'00', " BYTES_OF_TEXT ") > 0 OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
 
+/* What arrives of a time: the fraction without the zeros at its end, or without itself. */
+#define TEXT_OF_TIME \
+  "IF(MICROSECOND({c}) = 0, SUBSTRING_INDEX(CAST({c} AS CHAR), '.', 1), " \
+  "TRIM(TRAILING '0' FROM CAST({c} AS CHAR)))"
+#define BYTES_OF(text) "CAST(" text " AS BINARY)"
+#define BYTES_OF_TIME BYTES_OF(TEXT_OF_TIME)
+#define BYTES_OF_CHAR BYTES_OF("CAST({c} AS CHAR)")
+#define BYTES_OF_NUMBER BYTES_OF("CAST({c} + 0 AS CHAR)")
+#define BYTES_OF_WKB "ST_AsWKB({c})"
+
+/* The same of text without letters and NULs. */
+#define LIKE_PLAIN(text) \
+  "(" text " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
+
+/* Whatever is compared as the bytes of its text. */
+#define BYTES_RULES(classes, collations, needs, bytes) \
+  {OPS_COMPARE, classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes " {op} {v}"}, \
+  {OPS(OP_IN), classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes " IN ({v})"}, \
+  {OPS(OP_IS_NOT), classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, "NOT (" bytes " <=> {v})"}
+#define BYTES_SORTED(classes, collations, needs, bytes) \
+  {OPS_SORTED, classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes}
+
 #define OPS_NULL (OPS(OP_IS_NULL) | OPS(OP_NOT_NULL))
+#define OPS_SORTED (OPS(OP_ORDER) | OPS(OP_DISTINCT))
 
 #define CLASSES_INT \
   (CLASSES(CLASS_BOOL) | CLASSES(CLASS_INT) | CLASSES(CLASS_UINT64) | CLASSES(CLASS_BIT))
@@ -44,6 +71,10 @@
 #define CLASSES_STRING \
   (CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_ENUM) | CLASSES(CLASS_SET))
 #define CLASSES_PLAIN (CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR))
+/* Shown as the server writes it: SQLite's patterns would mean this very text. */
+#define CLASSES_WRITTEN \
+  (CLASSES_STRING | CLASSES_EXACT_TIME | CLASSES(CLASS_TIME) | CLASSES(CLASS_UUID) | \
+   CLASSES(CLASS_NUMERIC_TEXT) | CLASSES(CLASS_OTHER))
 
 #define BINARY COLLATIONS(COLLATION_BINARY)
 
@@ -62,20 +93,20 @@ const pushdown_row mysql_pushdown[] = {
   {OPS(OP_EQ), CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} = {v}"},
   {OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_YEAR), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "({c} + 0) {op} {v}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), (CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR),
+  {OPS_SORTED, (CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR),
    0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION,
+  {OPS_SORTED, CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION,
    NULL},
   {OPS_COMPARE, CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
+  {OPS_SORTED, CLASSES_FLOAT, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c}"},
   {OPS_COMPARE, CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "NOT ({c} <=> CAST({v} AS DECIMAL(65,30)))"},
   /* Against text the server compares as doubles, which for so few digits is exact. */
   {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS_SORTED, CLASSES(CLASS_DECIMAL), 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c}"},
   {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
    "{c} {op} CAST({v} AS DECIMAL(65,30))"},
@@ -87,9 +118,14 @@ const pushdown_row mysql_pushdown[] = {
   {OPS_COMPARE, CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
   {OPS(OP_IS_NOT), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE, "NOT ({c} <=> {v})"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS_SORTED, CLASSES_EXACT_TIME, 0, 0, 0, PUSH_EXACT, REASON_NONE,
    "{c}"},
-  {OPS_RANGE | OPS(OP_ORDER), CLASSES(CLASS_TIME), 0, 0, 0, PUSH_LOCAL, REASON_ORDER, NULL},
+  BYTES_RULES(CLASSES(CLASS_TIME), BINARY, 0, BYTES_OF_TIME),
+  BYTES_SORTED(CLASSES(CLASS_TIME), BINARY, 0, BYTES_OF_TIME),
+  {OPS(OP_LIKE), CLASSES(CLASS_DATE), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
+   LIKE_PLAIN("CAST({c} AS CHAR)")},
+  {OPS(OP_LIKE), CLASSES_STAMP | CLASSES(CLASS_TIME), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
+   LIKE_PLAIN(TEXT_OF_TIME)},
 
   /* text whose own comparison is over bytes */
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES_PLAIN, BINARY, COLUMN_EQ_BYTES, 0, PUSH_EXACT, REASON_NONE,
@@ -97,7 +133,7 @@ const pushdown_row mysql_pushdown[] = {
   {OPS(OP_IN), CLASSES_PLAIN, BINARY, COLUMN_EQ_BYTES, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
   {OPS_RANGE, CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES, 0, PUSH_EXACT, REASON_NONE,
    "{c} {op} {v}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES, 0, PUSH_EXACT,
+  {OPS_SORTED, CLASSES_PLAIN, BINARY, COLUMN_ORDER_BYTES | MYSQL_SORTS_WHOLE, 0, PUSH_EXACT,
    REASON_NONE, "{c}"},
 
   /* other text */
@@ -107,20 +143,39 @@ const pushdown_row mysql_pushdown[] = {
    "({c} IN ({v}) AND " BYTES_OF_TEXT " IN ({v}))"},
   {OPS(OP_NE) | OPS_RANGE, CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
    BYTES_OF_TEXT " {op} {v}"},
-  {OPS(OP_ORDER) | OPS(OP_DISTINCT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
+  {OPS_SORTED, CLASSES_STRING, BINARY, MYSQL_SORTS_WHOLE, 0, PUSH_EXACT, REASON_NONE,
    BYTES_OF_TEXT},
   {OPS(OP_IS_NOT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
    "NOT (" BYTES_OF_TEXT " <=> {v})"},
   {OPS(OP_LIKE), CLASSES_STRING, 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN, LIKE_FOLDED},
-  {OPS(OP_GLOB), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
 
   /* the server's own text of something else */
   {OPS_EQUAL, CLASSES(CLASS_UUID), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
+  BYTES_RULES(CLASSES(CLASS_UUID) | CLASSES(CLASS_OTHER), BINARY, 0, BYTES_OF_CHAR),
+  BYTES_SORTED(CLASSES(CLASS_UUID), BINARY, 0, BYTES_OF_CHAR),
+  BYTES_RULES(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_NUMBER),
+  BYTES_SORTED(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_NUMBER),
+  {OPS(OP_LIKE), CLASSES(CLASS_UUID) | CLASSES(CLASS_OTHER), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
+   LIKE_PLAIN("LOWER(CAST({c} AS CHAR))")},
 
   /* bytes */
   {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},
   {OPS(OP_IN), CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
+  BYTES_SORTED(CLASSES(CLASS_BYTES), 0, MYSQL_SORTS_WHOLE, "{c}"),
+  BYTES_RULES(CLASSES(CLASS_GEOMETRY), 0, 0, BYTES_OF_WKB),
+
+  /* the rest, with the reason why not */
+  {OPS(OP_LIKE) | OPS(OP_GLOB), CLASSES_WRITTEN, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
+  {OPS(OP_LIKE) | OPS(OP_GLOB), CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
+  {OPS_ALL, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
+  {OPS_ALL, CLASSES(CLASS_NUMERIC_TEXT) | CLASSES(CLASS_JSONB), 0, 0, 0, PUSH_LOCAL,
+   REASON_SPELLING, NULL},
+  {OPS_COMPARE | OPS(OP_IN), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_COLLATION, NULL},
+  {OPS_SORTED, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_LENGTH, NULL},
 };
+
+/* In the order of MYSQL_… in mysql_driver.h. */
+const char *const mysql_facts[] = {"sorts whole", "no zerofill", NULL};
 
 /* NULLs come first ascending and last descending, as in SQLite. */
 static void print_direction(buffer *out, const column *c, bool descending) {

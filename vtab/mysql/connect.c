@@ -26,13 +26,16 @@ enum {
   CANCEL_MS = 3000
 };
 
+#define STRING(number) STRING_OF(number)
+#define STRING_OF(number) #number
+
 static const char pin[] =
   "SET character_set_client = utf8mb4, character_set_connection = utf8mb4, "
   "character_set_results = utf8mb4, collation_connection = utf8mb4_bin, "
   "time_zone = '+00:00', "
   "sql_mode = "
   "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
-  "sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, "
+  "max_sort_length = " STRING(MYSQL_MAX_SORT_LENGTH) ", sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, "
   "group_concat_max_len = 4294967295, net_write_timeout = 86400";
 
 static bool pin_session(mysql_connection *c, const wait_scope *w, tskdb_error *e) {

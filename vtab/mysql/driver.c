@@ -22,6 +22,7 @@ static const driver mysql_driver = {
   .schemes = schemes,
   .pushdown = mysql_pushdown,
   .n_pushdown = MYSQL_PUSHDOWN_ROWS,
+  .facts = mysql_facts,
   .max_list = MAX_LIST,
   .row_us = 0.5,
   .text_has_nul = true,

@@ -204,6 +204,7 @@ typedef struct mysql_type {
 typedef struct mysql_declaration {
   const char *data_type, *column_type, *charset, *collation;   /* NULL: none */
   long precision, scale;       /* -1: none */
+  long octets;                 /* of the longest value there can be; -1: not known */
 } mysql_declaration;
 
 /* Class, flags, type_id of a column. */
@@ -222,7 +223,19 @@ bool mysql_driver_discover(connection *c, const discovery *want, const wait_scop
 bool mysql_driver_describe(connection *c, const native_text *native, const discovery *want,
                            const wait_scope *w, catalog *out, tskdb_error *e);
 
-enum { MYSQL_PUSHDOWN_ROWS = 37 };
+/* How many bytes of a value are sorted by at the least: the session's max_sort_length
+** has some more, because a length of up to four bytes takes of them. */
+#define MYSQL_SORTED_BYTES 1024
+#define MYSQL_MAX_SORT_LENGTH 1032
+
+/* Facts of columns for the pushdown rows; mysql_facts has their names. */
+enum {
+  MYSQL_SORTS_WHOLE = COLUMN_PRIVATE,      /* no value is longer than MYSQL_SORTED_BYTES, as bytes of utf8mb4 */
+  MYSQL_NO_ZEROFILL = COLUMN_PRIVATE << 1  /* a number is written without zeros before it */
+};
+extern const char *const mysql_facts[];
+
+enum { MYSQL_PUSHDOWN_ROWS = 60 };
 extern const pushdown_row mysql_pushdown[MYSQL_PUSHDOWN_ROWS];
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e);
 

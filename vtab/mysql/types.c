@@ -107,6 +107,12 @@ static uint32_t collation_flags(const mysql_declaration *d) {
   return COLUMN_EQ_BYTES | (utf8 ? COLUMN_ORDER_BYTES : 0u);
 }
 
+static uint32_t declared_facts(const mysql_declaration *d) {
+  bool zerofill = d->column_type && strstr(d->column_type, "zerofill");
+  return (d->octets >= 0 && d->octets <= MYSQL_SORTED_BYTES ? MYSQL_SORTS_WHOLE : 0u) |
+         (zerofill ? 0u : MYSQL_NO_ZEROFILL);
+}
+
 static type_class refine(type_class klass, const mysql_declaration *d, const discovery *want) {
   bool is_unsigned = d->column_type && strstr(d->column_type, "unsigned") != NULL;
   if (klass == CLASS_DECIMAL) {
@@ -124,7 +130,7 @@ void types_of_declaration(column *c, const mysql_declaration *d, const discovery
   int i = find_type(d->data_type);
   c->type_id = (uint32_t)(i + 1);
   c->klass = i < 0 ? CLASS_OTHER : refine(types[i].klass, d, want);
-  c->flags |= collation_flags(d);
+  c->flags |= collation_flags(d) | declared_facts(d);
 }
 
 void types_select(buffer *out, const column *c, const char *quoted) {
@@ -182,7 +188,8 @@ static long decimal_precision(const MYSQL_FIELD *f) {
 
 void types_of_field(column *c, const MYSQL_FIELD *f, const discovery *want, arena *a) {
   bool is_unsigned = (f->flags & UNSIGNED_FLAG) != 0;
-  mysql_declaration d = {.data_type = field_type_name(f), .precision = -1, .scale = -1};
+  mysql_declaration d = {.data_type = field_type_name(f), .precision = -1, .scale = -1,
+                         .octets = (long)f->length};
   char arguments[ARGUMENTS_MAX] = "";
   if (strcmp(d.data_type, "decimal") == 0) {
     d.precision = decimal_precision(f);
@@ -192,8 +199,8 @@ void types_of_field(column *c, const MYSQL_FIELD *f, const discovery *want, aren
     snprintf(arguments, sizeof(arguments), "(%ld)", d.precision);
   }
   bool number = types[find_type(d.data_type)].klass == CLASS_INT;
-  c->remote_type =
-    arena_printf(a, "%s%s%s", d.data_type, arguments, number && is_unsigned ? " unsigned" : "");
+  c->remote_type = arena_printf(a, "%s%s%s%s", d.data_type, arguments, number && is_unsigned ? " unsigned" : "",
+                                f->flags & ZEROFILL_FLAG ? " zerofill" : "");
   d.column_type = c->remote_type;
   types_of_declaration(c, &d, want);
   if (f->flags & NOT_NULL_FLAG) c->flags |= COLUMN_NOT_NULL;

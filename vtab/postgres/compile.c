@@ -23,6 +23,15 @@
 #define NOT_NAN(type) " AND {c} OPERATOR(pg_catalog.<>) 'NaN'::pg_catalog." type
 #define AS_TEXT "{c}::pg_catalog.text"
 #define AS_OUTPUT POSTGRES_OUTPUT("{c}", "{c}")
+#define AS_JSON "pg_catalog.to_json({c})::pg_catalog.text"
+#define AS_UTC "pg_catalog.timezone('UTC', {c})::pg_catalog.text"
+/* The elements of a list, each made what is said before and after it. */
+#define EACH(before, after) \
+  " OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT " before "v" after \
+  " FROM pg_catalog.unnest({v}::pg_catalog.text[]) v))"
+#define LIKE_FOLDED(text) \
+  "pg_catalog.lower(" text C_ORDER ") OPERATOR(pg_catalog.~~)" \
+  " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"
 
 #define OPS_LOW (OPS(OP_EQ) | OPS(OP_LT) | OPS(OP_LE))       /* NaN, the greatest, is never among them */
 #define OPS_HIGH (OPS(OP_NE) | OPS(OP_GT) | OPS(OP_GE))
@@ -32,6 +41,12 @@
 #define TEXTUAL \
   (CLASSES(CLASS_ENUM) | CLASSES(CLASS_CHAR) | CLASSES(CLASS_TIME) | CLASSES(CLASS_JSON) | \
    CLASSES(CLASS_JSONB) | CLASSES(CLASS_NUMERIC_TEXT))
+#define JSONS (CLASSES(CLASS_ARRAY) | CLASSES(CLASS_COMPOSITE))
+#define PATTERNS (OPS(OP_LIKE) | OPS(OP_GLOB))
+/* Shown as the server writes it: SQLite's patterns would mean this very text. */
+#define WRITTEN \
+  (TEXTUAL | JSONS | CLASSES(CLASS_TEXT) | CLASSES(CLASS_UUID) | CLASSES(CLASS_DATE) | \
+   CLASSES(CLASS_TIMESTAMP) | CLASSES(CLASS_TIMESTAMPTZ) | CLASSES(CLASS_OTHER))
 #define BINARY COLLATIONS(COLLATION_BINARY)
 #define NOCASE COLLATIONS(COLLATION_NOCASE)
 #define RTRIM COLLATIONS(COLLATION_RTRIM)
@@ -117,10 +132,11 @@ const pushdown_row postgres_pushdown[] = {
    "pg_catalog.lower({c}" C_ORDER ") {op} pg_catalog.lower({v}::pg_catalog.text" C_ORDER ")"},
   {OPS(OP_EQ) | OPS_RANGE, CLASSES(CLASS_TEXT), RTRIM, 0, 0, EXACT,
    "pg_catalog.rtrim({c})" C_ORDER " {op} pg_catalog.rtrim({v}::pg_catalog.text)"},
-  {OPS(OP_LIKE), CLASSES(CLASS_TEXT), 0, 0, 0, EXACT,
-   "pg_catalog.lower({c}" C_ORDER ") OPERATOR(pg_catalog.~~)"
-   " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"},
-  {OPS(OP_GLOB), CLASSES(CLASS_TEXT), 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
+  {OPS(OP_IN), CLASSES(CLASS_TEXT), NOCASE, 0, 0, EXACT,
+   "pg_catalog.lower({c}" C_ORDER ")" EACH("pg_catalog.lower(", C_ORDER ")")},
+  {OPS(OP_IN), CLASSES(CLASS_TEXT), RTRIM, 0, 0, EXACT,
+   "pg_catalog.rtrim({c})" C_ORDER EACH("pg_catalog.rtrim(", ")")},
+  {OPS(OP_LIKE), CLASSES(CLASS_TEXT), 0, 0, 0, EXACT, LIKE_FOLDED("{c}")},
 
   /* char(n): the server's equality ignores blanks at the end, and has the index */
   {OPS(OP_EQ), CLASSES(CLASS_CHAR), BINARY, COLUMN_EQ_BYTES, 0, EXACT,
@@ -144,9 +160,21 @@ const pushdown_row postgres_pushdown[] = {
   {OPS(OP_IN), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER ANY "text[])"},
   {OPS(OP_IS_NOT), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER IS_NOT "text"},
   {OPS(OP_ORDER), TEXTUAL, BINARY, 0, 0, EXACT, AS_TEXT C_ORDER},
-  {OPS(OP_LIKE), TEXTUAL, 0, 0, 0, EXACT,
-   "pg_catalog.lower(" AS_TEXT C_ORDER ") OPERATOR(pg_catalog.~~)"
-   " pg_catalog.like_escape(pg_catalog.lower({v}::pg_catalog.text" C_ORDER "), '')"},
+  {OPS(OP_DISTINCT), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT},
+  {OPS(OP_LIKE), CLASSES(CLASS_OTHER), 0, 0, 0, EXACT, LIKE_FOLDED(AS_OUTPUT)},
+  {OPS(OP_DISTINCT), CLASSES(CLASS_CHAR), BINARY, COLUMN_EQ_BYTES, 0, EXACT, "{c}"},
+  {OPS(OP_DISTINCT), TEXTUAL & ~CLASSES(CLASS_CHAR), BINARY, 0, 0, EXACT, AS_TEXT},
+  {OPS(OP_DISTINCT), CLASSES(CLASS_TEXT) | CLASSES(CLASS_CHAR), 0, 0, 0, PUSH_LOCAL,
+   REASON_COLLATION, NULL},
+  {OPS(OP_LIKE), TEXTUAL | CLASSES(CLASS_UUID) | CLASSES(CLASS_DATE) | CLASSES(CLASS_TIMESTAMP), 0,
+   0, 0, EXACT, LIKE_FOLDED(AS_TEXT)},
+  {OPS(OP_LIKE), CLASSES(CLASS_TIMESTAMPTZ), 0, 0, 0, EXACT, LIKE_FOLDED(AS_UTC)},
+  {OPS_COMPARE, JSONS, BINARY, 0, 0, EXACT, AS_JSON C_ORDER " {op} {v}::pg_catalog.text"},
+  {OPS(OP_IN), JSONS, BINARY, 0, 0, EXACT, AS_JSON C_ORDER ANY "text[])"},
+  {OPS(OP_IS_NOT), JSONS, BINARY, 0, 0, EXACT, AS_JSON IS_NOT "text"},
+  {OPS(OP_ORDER), JSONS, BINARY, 0, 0, EXACT, AS_JSON C_ORDER},
+  {OPS(OP_DISTINCT), JSONS, BINARY, 0, 0, EXACT, AS_JSON},
+  {OPS(OP_LIKE), JSONS, 0, 0, 0, EXACT, LIKE_FOLDED(AS_JSON)},
   {OPS(OP_EQ) | OPS(OP_NE) | OPS_RANGE, CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.uuid"},
   {OPS(OP_IN), CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c}" ANY "uuid[])"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_UUID), 0, 0, 0, EXACT, "{c}" IS_NOT "uuid"},
@@ -161,6 +189,13 @@ const pushdown_row postgres_pushdown[] = {
   {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.bytea"},
   {OPS(OP_IN), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" ANY "bytea[])"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" IS_NOT "bytea"},
+
+  /* the rest, with the reason why not */
+  {PATTERNS, WRITTEN, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
+  {PATTERNS, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
+  {OPS(OP_DISTINCT), FLOATS, 0, 0, 0, PUSH_LOCAL, REASON_NAN, NULL},
+  {OPS_COMPARE | OPS(OP_IN) | OPS(OP_IS_NOT), CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_LOCAL,
+   REASON_PRECISION, NULL},
 };
 
 const int postgres_n_pushdown = sizeof(postgres_pushdown) / sizeof(postgres_pushdown[0]);

@@ -41,6 +41,7 @@ const pushdown_row redis_pushdown[] = {
     {OPS(OP_EQ), TEXT, BINARY, REDIS_IS_ID, 0, PUSH_EXACT, REASON_NONE, "id"},
     {OPS_RANGE, TEXT, BINARY, REDIS_IS_ID, 0, PUSH_SUPERSET, REASON_ORDER, "id range"},
     {OPS(OP_ORDER), TEXT, 0, REDIS_IS_ID, 0, PUSH_LOCAL, REASON_ORDER, NULL},
+    {OPS_ALL, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_KEYS, NULL},
 };
 const int redis_n_pushdown = sizeof(redis_pushdown) / sizeof(redis_pushdown[0]);
 

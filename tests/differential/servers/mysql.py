@@ -5,8 +5,14 @@ import math
 from servers.server import SqlServer, quoted
 from traps import BY_NAME
 
+# Alike in the 1,024 bytes that the server sorts by.
+LONG = ["y" * 1030 + end for end in "abAB"]
+POINT = "0101000000" + "000000000000f03f" + "0000000000000040"
+GEOMETRIES = [POINT, "0101000000" + "0" * 32, "010200000002000000" + "0" * 32 + POINT[10:]]
 ZERO_DATES = ["0000-00-00", "2026-00-00", "2026-01-00"]
 OWN = {
+    "text": [(f"CONVERT(X'{t.encode().hex()}' USING utf8mb4)", t) for t in LONG],
+    "geometry": [(f"ST_GeomFromWKB(X'{g}')", bytes.fromhex(g)) for g in GEOMETRIES],
     "double": [("-0e0", 0.0)], "date": [(quoted(t), t) for t in ZERO_DATES],
     "time": [(quoted(t), t) for t in ("100:00:00", "-01:00:00", "838:59:59")],
     "timestamp": [(quoted(t + " 00:00:00"), t + " 00:00:00") for t in ZERO_DATES[:2]]
@@ -25,15 +31,15 @@ class Mysql(SqlServer):
         "bool": "tinyint(1)", "smallint": "smallint", "int": "int", "bigint": "bigint",
         "unsigned": "bigint unsigned", "double": "double", "real": "float",
         "decimal": "decimal(12,2)", "wide": "decimal(38,20)", "unbounded": "decimal(40,0)",
-        "year": "year", "bit": "bit(16)", "text": "text", "varchar": "varchar(300)",
+        "year": "year", "bit": "bit(16)", "text": "text", "varchar": "varchar(256)",
         "bytewise": "varchar(300) COLLATE utf8mb4_bin",
-        "folding": "varchar(300) COLLATE utf8mb4_unicode_520_ci",
-        "unpadded": "varchar(300) COLLATE utf8mb4_nopad_bin",
+        "folding": "varchar(256) COLLATE utf8mb4_unicode_520_ci",
+        "unpadded": "varchar(256) COLLATE utf8mb4_nopad_bin",
         "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)",
         "unpadded char": "char(8) COLLATE utf8mb4_nopad_bin", "enum": f"enum({LABELS})",
         "set": "set('a','b','c','A1')", "uuid": "uuid", "json": "json", "date": "date",
         "time": "time(6)", "timestamp": "datetime(6)", "seconds": "datetime",
-        "timestamptz": "timestamp(6)",
+        "timestamptz": "timestamp(6)", "inet6": "inet6", "geometry": "geometry",
         "bytes": "varbinary(300)", "padded bytes": "binary(4)"
     }
 

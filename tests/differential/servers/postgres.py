@@ -17,6 +17,13 @@ OWN = {
                  [("'NaN'", None), ("'Infinity'", math.inf), ("'-Infinity'", -math.inf)],
     "jsonb": [("'1.50'", "1.50")],
     "array": [("'{1,2}'", "[1,2]"), ("'{}'", "[]"), ("'{NULL}'", "[null]")],
+    "text array": [("'{a,A}'", '["a","A"]'), ("'{a,NULL,\"NULL\"}'", '["a",null,"NULL"]'),
+                   ("'{\"a\\\"b\",\"c\\\\d\",\"e f\",\"\"}'", '["a\\"b","c\\\\d","e f",""]'),
+                   ("'{é,😀}'", '["é","😀"]'), ("'{}'", "[]"), ("'{{a,b},{c,d}}'", '[["a","b"],["c","d"]]')],
+    "real array": [("'{1,2.5,NULL}'", "[1,2.5,null]"), ("'{NaN,Infinity}'", '["NaN","Infinity"]'),
+                   ("'{1e300,-0.1}'", "[1e+300,-0.1]"), ("'{{1,2},{3,4}}'", "[[1,2],[3,4]]")],
+    "date array": [("'{2026-01-05,NULL}'", '["2026-01-05",null]'), ("'{infinity}'", '["infinity"]'),
+                   ("'{0044-03-15 BC}'", '["0044-03-15 BC"]')],
     # Of the second, IS NULL is true on the server.
     "composite": [("ROW(1, 'a')", '{"x":1,"y":"a"}'), ("ROW(NULL, NULL)", '{"x":null,"y":null}')],
     "date": INFINITY + [(quoted(t), t) for t in OLD_DATES],
@@ -41,7 +48,8 @@ class Postgres(SqlServer):
         "date": "date", "time": "time", "timestamp": "timestamp", "seconds": "timestamp(0)",
         "timestamptz": "timestamptz",
         "bytes": "bytea", "interval": "interval", "inet": "inet",
-        "array": "integer[]", "composite": "differential.pair"
+        "array": "integer[]", "text array": "text[]", "real array": "float8[]", "date array": "date[]",
+        "composite": "differential.pair"
     }
     setup = [
         "DROP SCHEMA IF EXISTS differential CASCADE", "CREATE SCHEMA differential",
@@ -80,6 +88,11 @@ class Postgres(SqlServer):
             "UPDATE pg_catalog.pg_class SET reltuples = 1000000, relpages = 20000"
             " WHERE relnamespace = 'differential'::regnamespace AND relkind = 'r'"
         ]
+
+    def in_digits(self, kind, native, value):
+        words = {None: "NaN", math.inf: "Infinity", -math.inf: "-Infinity"}
+        wide = kind.name in ("decimal", "wide", "unbounded")
+        return native, words.get(value, value) if wide else value
 
     def own(self, kind):
         return OWN.get(kind.name, [])

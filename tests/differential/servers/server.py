@@ -27,6 +27,8 @@ class Server:
     name = ""
     options = {}
     types = {}
+    # Whether it is attached with numeric=text and unsigned=text: wide numbers are texts.
+    digits = False
     # Operators that tables of this size never bring to the server; tested elsewhere.
     absent = ()
 
@@ -42,7 +44,15 @@ class Server:
     def cells(self, kind):
         """What can stand in a column of KIND: pairs (native, value in SQLite)."""
         pairs = [(self.native(kind, v), v) for v in kind.values]
-        return [pair for pair in pairs if pair[0] is not None] + self.own(kind)
+        found = [pair for pair in pairs if pair[0] is not None] + self.own(kind)
+        return [self.in_digits(kind, *pair) for pair in found] if self.digits else found
+
+    def in_digits(self, kind, native, value):
+        """The cell as it is where wide numbers are texts."""
+        return native, value
+
+    def attach_options(self):
+        return {**self.options, **({"numeric": "text", "unsigned": "text"} if self.digits else {})}
 
     def tables(self, rng):
         """The relations with their rows: those of dataset.LAYOUT, unless the server's are given."""
