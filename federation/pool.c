@@ -30,9 +30,9 @@
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "vtab/memory.h"
+#include "vtab/process.h"
 
 enum {
   IDLE_CLOSE_MS = 5 * 60 * 1000,   /* idle longer: closed */
@@ -92,13 +92,13 @@ static void prepare(void) {
 /* Takes the lock and, in a forked child, empties P of its parent's connections. */
 static void enter(pool *p) {
   pthread_mutex_lock(&lock);
-  if (p->pid == getpid()) return;
+  if (p->pid == process_id()) return;
   for (int i = 0; i < p->limit; i++) {
     slot *s = &p->slots[i];
     if (s->state == SLOT_IDLE) p->driver->close(s->connection, true);
     *s = (slot){0};                /* a BUSY one is met by pool_release() */
   }
-  p->pid = getpid();
+  p->pid = process_id();
 }
 
 static void leave(void) { pthread_mutex_unlock(&lock); }
@@ -124,7 +124,7 @@ static pool *pool_new(const pool_key *key) {
   p->read_only = key->read_only;
   p->connect_timeout_ms = key->connect_timeout_ms;
   p->limit = key->limit;
-  p->pid = getpid();
+  p->pid = process_id();
   return p;
 }
 

@@ -33,22 +33,31 @@ static void request_free(logged_request *r) {
   *r = (logged_request){0};
 }
 
+/* What a place holds is often what it shall hold: the same statement, again and again. */
+static char *copy_of(const char *text, size_t most, char *held) {
+  return held && strcmp(held, text) == 0 ? held : cut(text, most);
+}
+
+static void free_unless(char *text, const char *held) {
+  if (text != held) mem_free(text);
+}
+
 void requests_add(request_log *l, const char *server_name, const request_record *r) {
+  logged_request *place = &l->items[l->last_id % REQUESTS_KEPT], old = *place;
   logged_request added = {
-      .server = mem_strdup(server_name),
-      .text = cut(r->text ? r->text : "", TEXT_BYTES),
+      .id = l->last_id + 1,
+      .server = copy_of(server_name, TEXT_BYTES, old.server),
+      .text = copy_of(r->text ? r->text : "", TEXT_BYTES, old.text),
       .error = r->error ? cut(r->error, ERROR_BYTES) : NULL,
       .started = r->started, .first_ms = r->first_ms, .last_ms = r->last_ms,
       .rows = r->rows, .bytes = r->bytes, .round_trips = r->round_trips, .kind = r->kind,
       .keys = r->keys, .hits = r->hits, .misses = r->misses, .spilled = r->spilled};
-  if (!added.server || !added.text || (r->error && !added.error)) {
-    request_free(&added);
-    return;
-  }
-  logged_request *place = &l->items[l->last_id % REQUESTS_KEPT];
-  request_free(place);
-  *place = added;
-  place->id = ++l->last_id;
+  bool complete = added.server && added.text && (added.error || !r->error);
+  if (complete) *place = added, l->last_id++;
+  const logged_request *unwanted = complete ? &old : &added;
+  free_unless(unwanted->server, place->server);
+  free_unless(unwanted->text, place->text);
+  mem_free(unwanted->error);
 }
 
 const logged_request *requests_get(const request_log *l, int i) {

@@ -12,6 +12,7 @@ C_SUITES = \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
 	%reldir%/vtab/store_test \
+	%reldir%/vtab/text_memo_test \
 	%reldir%/vtab/url_test \
 	%reldir%/vtab/value_test \
 	%reldir%/vtab/wait_test

@@ -37,6 +37,7 @@
 #include "vtab/memory.h"
 #include "vtab/program.h"
 #include "vtab/remote.h"
+#include "vtab/text_memo.h"
 
 enum {
   KEEPS_CURSORS = 3041000,       /* the SQLite from which on parking is not needed */
@@ -58,10 +59,14 @@ struct cursor {
   char *plan_text;             /* NULL: no plan is decoded */
   plan plan;
   int *position;               /* relation column -> batch column, -1: not fetched */
+  bool one_row;                /* the plan finds one row at most, if all its terms are sent */
   uint64_t identity;           /* of this cursor with this plan */
+  text_memo memo;              /* of the plan's last request */
   keyed *keyed;                /* NULL: not probed by key */
+  keyed *idle;                 /* knows nothing, kept for the next execution; NULL: none */
 
   /* the scan; zero from here on when it has ended */
+  bool begun;
   arena arena;                 /* query, request, converted values */
   query query;
   remote remote;
@@ -102,6 +107,8 @@ uint64_t cursor_identity(const cursor *c) { return c->identity; }
 
 /* E is the error that ended the scan, NULL if none did. */
 static void cursor_end_scan(cursor *c, const tskdb_error *e) {
+  if (!c->begun) return;
+  c->begun = false;
   bool asked = c->remote.connection != NULL;
   remote_stop(&c->remote, e);
   if (asked && c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
@@ -144,7 +151,16 @@ static bool is_for(const keyed *k, const cursor *c, const value *arguments, int 
   return strcmp(keyed_plan(k), c->plan_text) == 0 && keyed_fits(k, arguments, n);
 }
 
-/* Takes up what was parked for this plan, and frees what nobody can take up any more. */
+/* What K knew is of no use any more; its memory may be for the next execution. */
+static void retire(cursor *c, keyed *k) {
+  if (k && !c->idle && c->plan_text && strcmp(keyed_plan(k), c->plan_text) == 0 && keyed_renew(k)) {
+    c->idle = k;
+  } else {
+    keyed_free(k);
+  }
+}
+
+/* Takes up what was parked for this plan, and retires what nobody can take up any more. */
 static void take_parked(cursor *c, const value *arguments, int n) {
   table *t = c->table;
   execution now = {0};
@@ -153,7 +169,8 @@ static void take_parked(cursor *c, const value *arguments, int n) {
     if (!p->keyed) continue;
     if (!now.statement) now = execution_current(t->db);
     if (!is_current(p, t, now)) {
-      free_parked(p);
+      retire(c, p->keyed);
+      *p = (parked_probes){0};
     } else if (!c->keyed && is_for(p->keyed, c, arguments, n)) {
       c->keyed = p->keyed;
       p->keyed = NULL;
@@ -162,6 +179,8 @@ static void take_parked(cursor *c, const value *arguments, int n) {
 }
 
 static void cursor_free(cursor *c) {
+  keyed_free(c->idle);
+  text_memo_free(&c->memo);
   batch_free(&c->batch);
   arena_free(&c->arena);
   arena_free(&c->plan_arena);
@@ -181,7 +200,7 @@ void cursor_close(cursor *c) {
   *c->link = c->next;
   if (c->next) c->next->link = c->link;
   if (sqlite_version() < KEEPS_CURSORS) park(c);
-  keyed_free(c->keyed);
+  retire(c, c->keyed);
   c->keyed = NULL;
   if (c->batch.heap_size > SPARE_BYTES || c->batch.row_limit > SPARE_ROWS) batch_free(&c->batch);
   if (t->spare) cursor_free(c);
@@ -207,7 +226,9 @@ static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   mem_free(c->plan_text);
   c->plan_text = NULL;
   keyed_free(c->keyed);
-  c->keyed = NULL;
+  keyed_free(c->idle);
+  c->keyed = c->idle = NULL;
+  text_memo_free(&c->memo);
   arena_reset(&c->plan_arena);
   if (!plan_decode(text, r, &c->plan_arena, &c->plan)) {
     return c->plan_arena.failed ? error_memory(e) : error_set(e, ERROR_INTERNAL, "not a plan of this table");
@@ -216,6 +237,7 @@ static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   if (!c->position) return error_memory(e);
   for (int i = 0; i < r->n_columns; i++) c->position[i] = -1;
   for (int i = 0; i < c->plan.n_columns; i++) c->position[c->plan.columns[i]] = i;
+  c->one_row = plan_is_unique(&c->plan, r);
   c->identity = ++identities;
   c->plan_text = mem_strdup(text);
   return c->plan_text ? true : error_memory(e);
@@ -320,7 +342,7 @@ static bool is_plain_scan(cursor *c) {
 
 /* What the statement's program allows to ask for less than all rows. */
 static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kind, tskdb_error *e) {
-  if (c->keyed && keyed_probes(c->keyed) > 1) return true;
+  if (c->one_row || (c->keyed && keyed_probes(c->keyed) > 1)) return true;
   plan_subject subject = table_subject(c->table);
   if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
       is_plain_scan(c)) {
@@ -343,6 +365,8 @@ static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e)
   if (!ask_for_less(c, arguments, n, kind, e)) return false;
   double rows = c->table->relation->rows;
   c->query.bulk = s->options.bulk && (rows < 0 || rows >= BULK_ROWS);
+  c->query.one_row = c->one_row && kind == ROWS_EXACT;
+  c->query.memo = &c->memo;
   if (!prepare_batch(c, c->query.n_select, e) || kind == ROWS_EMPTY) {
     return !error_is_set(e);
   }
@@ -396,15 +420,18 @@ static void prepare_probing(cursor *c, const value *arguments, int n) {
   if (c->keyed && keyed_fits(c->keyed, arguments, n)) return;
   if (c->plan.distinct || !(o->batch_keys || o->fetch_whole)) return;
   park(c);
-  keyed_free(c->keyed);
+  retire(c, c->keyed);
   c->keyed = NULL;
   take_parked(c, arguments, n);
-  if (!c->keyed) c->keyed = keyed_new(c->table, &c->plan, c->plan_text, c->position);
+  if (c->keyed) return;
+  c->keyed = c->idle ? c->idle : keyed_new(c->table, &c->plan, c->plan_text, c->position);
+  c->idle = NULL;
 }
 
 int cursor_filter(cursor *c, const char *plan_text, int argc, sqlite3_value **argv) {
   tskdb_error e = {0};
   cursor_end_scan(c, NULL);
+  c->begun = true;
   if (!adopt_plan(c, plan_text, &e)) return cursor_fail(c, &e);
   value *arguments = read_arguments(c, argc, argv);
   if (!arguments) {

@@ -47,20 +47,22 @@ struct keyed {
   plan plan;
   arena arena;                   /* of the plan's copy and the arrays */
   store_shape shape;
+  int n_chosen;                  /* of the key's columns at first: some may be dropped */
   int key_term[STORE_MAX_KEY];   /* plan terms that are the key */
   store *store;
+  size_t counted;                /* bytes of the store in directory->kept */
+  int n_arguments;
+  value *last;                   /* arguments of the last probe */
+  arena last_arena;
+  bool *varies;                  /* arguments that have changed */
+
+  /* what is known in one execution: reset() */
   bool whole;                    /* the store has every row that any probe can find */
   bool no_keys, no_whole;        /* given up */
   uint32_t request;              /* number of the last batch of keys */
   int batch_size;
   int64_t batch_keys, hits_before; /* keys of the last batch, hits when it was asked for */
   uint64_t writes;               /* of the server when the store was begun */
-  size_t counted;                /* bytes of the store in directory->kept */
-
-  int n_arguments;
-  value *last;                   /* arguments of the last probe */
-  arena last_arena;
-  bool *varies;                  /* arguments that have changed */
   int64_t probes;
   bool keepable;                 /* the last probe's key may be looked for in the store */
 
@@ -122,16 +124,22 @@ static bool choose_key(keyed *k, const int *position) {
     s->affinity[s->n_key] = key_affinity(&r->columns[t->column]);
     k->key_term[s->n_key++] = i;
   }
+  k->n_chosen = s->n_key;
   return true;
+}
+
+static void reset(keyed *k) {
+  memset((char *)k + offsetof(keyed, whole), 0, sizeof(*k) - offsetof(keyed, whole));
+  k->batch_size = KEYS_FIRST;
+  k->writes = k->table->server->writes;
 }
 
 keyed *keyed_new(table *t, const plan *p, const char *plan_text, const int *position) {
   keyed *k = mem_zalloc(sizeof(*k));
   if (!k) return NULL;
   k->table = t;
-  k->batch_size = KEYS_FIRST;
+  reset(k);
   k->plan_text = mem_strdup(plan_text);
-  k->writes = t->server->writes;
   bool ok = k->plan_text && copy_plan(k, p) && choose_key(k, position);
   if (ok) {
     size_t n = (size_t)k->n_arguments + 1;
@@ -179,6 +187,16 @@ static void forget(keyed *k) {
   store_clear(k->store);
   count_bytes(k);
   k->whole = false;
+}
+
+bool keyed_renew(keyed *k) {
+  if (k->shape.n_key != k->n_chosen) return false;
+  record_use(k);
+  forget(k);
+  arena_reset(&k->last_arena);
+  for (int i = 0; i < k->n_arguments; i++) k->varies[i] = false;
+  reset(k);
+  return true;
 }
 
 /* What this one may take of the memory that all share: what the others leave, and

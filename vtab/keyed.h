@@ -20,7 +20,8 @@
 ** changes (a range, a LIKE) is left out of what is remembered; SQLite, which
 ** omits only equalities when values can change (plan.c), checks it.
 **
-** One owner, the cursor; lives at most as long as one execution of a statement.
+** One owner, the cursor; what it knows lives at most as long as one execution of a
+** statement.
 */
 #ifndef VTAB_KEYED_H
 #define VTAB_KEYED_H
@@ -35,6 +36,9 @@ typedef struct keyed keyed;
 ** or when such a plan cannot be probed by key. */
 keyed *keyed_new(table *t, const plan *p, const char *plan_text, const int *position);
 void keyed_free(keyed *k);                  /* NULL is a no-op */
+/* Forgets all, as if it were new, for another execution with the same plan. False:
+** it cannot, and is to be freed. */
+bool keyed_renew(keyed *k);
 const char *keyed_plan(const keyed *k);     /* the plan's text */
 int64_t keyed_probes(const keyed *k);       /* so far */
 /* Whether it was made for these constants.  The arms of an OR have one plan text

@@ -13,6 +13,7 @@ ROOM_SOURCES = \
 	%reldir%/relation.c %reldir%/relation.h \
 	%reldir%/sql_text.c %reldir%/sql_text.h \
 	%reldir%/sqlite.c %reldir%/sqlite.h \
+	%reldir%/text_memo.c %reldir%/text_memo.h \
 	%reldir%/url.c %reldir%/url.h \
 	%reldir%/value.c %reldir%/value.h \
 	%reldir%/wait.c %reldir%/wait.h
@@ -34,6 +35,7 @@ CORE_SOURCES = \
 	%reldir%/plan.c %reldir%/plan.h \
 	%reldir%/plan_text.c \
 	%reldir%/prefetch.c %reldir%/prefetch.h \
+	%reldir%/process.c %reldir%/process.h \
 	%reldir%/program.c %reldir%/program.h \
 	%reldir%/remote.c %reldir%/remote.h \
 	%reldir%/source.c %reldir%/source.h \

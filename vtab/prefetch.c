@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "vtab/memory.h"
+#include "vtab/process.h"
 
 struct prefetch {
   const driver *driver;
@@ -95,7 +96,7 @@ prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_b
   p->driver = d;
   p->scan = s;
   p->timeout_ms = timeout_ms;
-  p->process = getpid();
+  p->process = process_id();
   p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (p->wake_fd < 0 || !init_signalling(p)) {
     if (p->wake_fd >= 0) close(p->wake_fd);
@@ -158,7 +159,7 @@ scan_status prefetch_take(prefetch *p, batch *current, const wait_scope *w, tskd
 
 void prefetch_stop(prefetch *p) {
   if (!p) return;
-  if (p->process != getpid()) return;   /* a forked child: the lock may be held by nobody for ever */
+  if (p->process != process_id()) return;   /* a forked child: the lock may be held by nobody for ever */
   uint64_t one = 1;
   while (write(p->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
   }

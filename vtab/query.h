@@ -56,10 +56,12 @@ typedef struct query {
   query_order *order_by;
   int n_order_by;
   bool bulk;               /* many rows are expected: what costs less a row may cost more to begin */
+  bool one_row;            /* at most, as far as the catalog knows */
   bool has_limit;
   int64_t limit, offset;   /* offset only with has_limit */
   const value *parameters; /* values; STORAGE_LIST for IN */
   int n_parameters;
+  struct text_memo *memo;  /* where compile() may keep its text for the next query; NULL: nowhere */
 } query;
 
 /* The column that select expression I is, whose type the scan decodes. */
@@ -72,6 +74,7 @@ static inline const column *query_column(const query *q, int i) {
 /* A compiled query: what goes over the wire. */
 typedef struct request {
   const char *text;        /* the server's language; printable, holds no value of the user's */
+  uint64_t hash;           /* of an SQL text (sql_text.h); 0 elsewhere */
   const void *compiled;    /* the driver's own form where text is not what it sends; NULL elsewhere */
   const value *parameters; /* in the order of the placeholders, borrowed from the query */
   int n_parameters;

@@ -4,7 +4,8 @@
 #include "vtab/remote.h"
 
 #include <time.h>
-#include <unistd.h>
+
+#include "vtab/process.h"
 
 static double unix_time(void) {
   struct timespec now;
@@ -52,7 +53,7 @@ void remote_stop(remote *r, const tskdb_error *e) {
   if (r->connection) {
     record(r, e);
     /* A child's copy of its parent's scan is left as it is: ending it would talk. */
-    if (r->scan && r->process == getpid()) r->server->driver->scan_close(r->scan);
+    if (r->scan && r->process == process_id()) r->server->driver->scan_close(r->scan);
     r->server->release(r->server, r->connection);
   }
   r->connection = NULL;
@@ -64,7 +65,7 @@ void remote_stop(remote *r, const tskdb_error *e) {
 bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
   int64_t started_us = wait_now_us();
   scan_status status;
-  if (r->process != getpid()) {
+  if (r->process != process_id()) {
     return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
   }
   /* Who reads a whole result in one go is not asked by SQLite meanwhile. */
@@ -88,7 +89,7 @@ bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
 static bool send(remote *r, batch *b, tskdb_error *e) {
   r->connection = r->server->acquire(r->server, r->wait, e);
   if (!r->connection) return false;
-  r->process = getpid();
+  r->process = process_id();
   r->record = (request_record){.started = unix_time()};
   r->started_us = wait_now_us();
   r->waited_us = 0;

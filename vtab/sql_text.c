@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "vtab/text_memo.h"
+
 /* What is being printed. */
 typedef struct printer {
   buffer text;
@@ -24,6 +26,7 @@ typedef struct printer {
   const sql_dialect *dialect;
   arena *arena;
   value *parameters;       /* in the order of the placeholders */
+  int *from;               /* for each: into query.parameters, -1: an element of a list */
   int n_parameters;
   int capacity;
   bool malformed;          /* a row text has an unknown {name} */
@@ -51,17 +54,31 @@ void sql_text_relation(buffer *out, const relation *r, char quote) {
   buffer_quoted(out, r->remote_name, quote);
 }
 
+/* Which of the query's parameters V is; -1: an element of one. */
+static int index_of(const query *q, const value *v) {
+  for (int i = 0; i < q->n_parameters; i++) {
+    if (v == &q->parameters[i]) return i;
+  }
+  return -1;
+}
+
 /* Adds one parameter; returns its number, counted from 1. */
 static int add_parameter(printer *p, const value *v) {
   if (p->n_parameters == p->capacity) {
     int capacity = p->capacity ? p->capacity * 2 : 8;
     value *grown = arena_alloc(p->arena, (size_t)capacity * sizeof(*grown));
-    if (!grown) return 0;
-    if (p->n_parameters) memcpy(grown, p->parameters, (size_t)p->n_parameters * sizeof(*grown));
+    int *from = arena_alloc(p->arena, (size_t)capacity * sizeof(*from));
+    if (!grown || !from) return 0;
+    if (p->n_parameters) {
+      memcpy(grown, p->parameters, (size_t)p->n_parameters * sizeof(*grown));
+      memcpy(from, p->from, (size_t)p->n_parameters * sizeof(*from));
+    }
     p->parameters = grown;
+    p->from = from;
     p->capacity = capacity;
   }
   p->parameters[p->n_parameters] = *v;
+  p->from[p->n_parameters] = index_of(p->query, v);
   return ++p->n_parameters;
 }
 
@@ -242,19 +259,34 @@ static void print_limit(printer *p) {
   if (q->offset) buffer_printf(&p->text, " OFFSET %lld", (long long)q->offset);
 }
 
+/* FNV-1a; never 0. */
+uint64_t sql_text_hash(const char *text) {
+  uint64_t h = UINT64_C(14695981039346656037);
+  for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
+  return h ? h : 1;
+}
+
+static bool print(printer *p, request *out, tskdb_error *e) {
+  print_select(p);
+  print_filter(p);
+  print_group(p);
+  print_order(p);
+  print_limit(p);
+  *out = (request){.parameters = p->parameters, .n_parameters = p->n_parameters, .query = p->query};
+  if (!p->text.failed && !p->malformed) {
+    out->text = arena_strndup(p->arena, buffer_cstr(&p->text), p->text.length);
+  }
+  buffer_free(&p->text);
+  if (p->malformed) return error_set(e, ERROR_INTERNAL, "a pushdown row's text has an unknown name");
+  if (!out->text || p->arena->failed) return error_memory(e);
+  out->hash = sql_text_hash(out->text);
+  return true;
+}
+
 bool sql_text_compile(const query *q, const sql_dialect *d, arena *a, request *out, tskdb_error *e) {
   printer p = {.query = q, .dialect = d, .arena = a};
-  print_select(&p);
-  print_filter(&p);
-  print_group(&p);
-  print_order(&p);
-  print_limit(&p);
-  *out = (request){.parameters = p.parameters, .n_parameters = p.n_parameters, .query = q};
-  if (!p.text.failed && !p.malformed) {
-    out->text = arena_strndup(a, buffer_cstr(&p.text), p.text.length);
-  }
-  buffer_free(&p.text);
-  if (p.malformed) return error_set(e, ERROR_INTERNAL, "a pushdown row's text has an unknown name");
-  if (!out->text || a->failed) return error_memory(e);
+  if (q->memo && text_memo_recall(q->memo, q, a, out)) return true;
+  if (!print(&p, out, e)) return false;
+  if (q->memo) text_memo_keep(q->memo, q, out, p.from);
   return true;
 }

@@ -25,9 +25,12 @@ typedef struct sql_dialect {
   void (*direction)(buffer *out, const column *c, bool descending);
 } sql_dialect;
 
-/* Compiles Q to one SELECT: OUT->text and OUT->parameters in A, in the order
-** of the placeholders.  False without memory or on a malformed row text. */
+/* Compiles Q to one SELECT: OUT->text and OUT->parameters in A or of the query's
+** memo, in the order of the placeholders.  False without memory or on a malformed
+** row text. */
 bool sql_text_compile(const query *q, const sql_dialect *d, arena *a, request *out, tskdb_error *e);
+
+uint64_t sql_text_hash(const char *text);
 
 /* Appends "schema"."name", or the native query in parentheses with an alias. */
 void sql_text_relation(buffer *out, const relation *r, char quote);

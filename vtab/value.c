@@ -237,6 +237,17 @@ static size_t format_general(double real, int precision, char *out) {
   return (size_t)sprintf(out, "%s%.*s.%s", sign, exponent + 1, text, text + exponent + 1);
 }
 
+size_t value_format_integer(int64_t integer, char *out) {
+  uint64_t n = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
+  char digits[20], *first = digits + sizeof digits;
+  do *--first = (char)('0' + n % 10); while (n /= 10);
+  size_t length = (size_t)(digits + sizeof digits - first), sign = integer < 0;
+  if (sign) *out = '-';
+  memcpy(out + sign, first, length);
+  out[sign + length] = 0;
+  return sign + length;
+}
+
 size_t value_format_real(double real, char *out) {
   size_t length = 0;
   if (isinf(real)) return (size_t)sprintf(out, "%sInfinity", real < 0 ? "-" : "");

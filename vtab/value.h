@@ -112,6 +112,8 @@ bool value_parse_real(const char *text, size_t length, double *out);
 ** 17 digits, the shortest of %.15g, %.16g, %.17g that reads back; infinities
 ** as "Infinity"/"-Infinity"; locale-free. OUT has at least 32 bytes. */
 size_t value_format_real(double real, char *out);
+/* Digits, and a NUL; OUT has room for 24 bytes. */
+size_t value_format_integer(int64_t integer, char *out);
 
 /* The same for the comparison with a server's decimal: the shortest text that
 ** SQLite, whose rounding is not always the nearest, reads back as REAL.  A

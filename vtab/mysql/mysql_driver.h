@@ -246,9 +246,10 @@ void mysql_driver_scan_close(scan *s);
 bool mysql_driver_exec(connection *c, const char *native, const value *parameters, int n_parameters,
                        const wait_scope *w, int64_t *affected, tskdb_error *e);
 
-/* A statement that was executed with these parameters: its rows are next. NULL: error. */
-statement *statement_execute(mysql_connection *c, const char *text, const value *parameters, int n,
-                             wire_call *call, tskdb_error *e);
+/* A statement that was executed with these parameters: its rows are next. HASH is
+** the text's. NULL: error. */
+statement *statement_execute(mysql_connection *c, const char *text, uint64_t hash,
+                             const value *parameters, int n, wire_call *call, tskdb_error *e);
 /* Gives it back to the cache.  FAILED: forget it. */
 void statement_release(mysql_connection *c, statement *s, bool failed);
 void statement_cache_clear(statement_cache *cache);

@@ -123,7 +123,7 @@ scan *mysql_driver_scan_open(connection *base, const request *r, const wait_scop
   s->c = c;
   s->request = r;
   wire_begin(&call, c, w);
-  s->s = statement_execute(c, r->text, r->parameters, r->n_parameters, &call, e);
+  s->s = statement_execute(c, r->text, r->hash, r->parameters, r->n_parameters, &call, e);
   bool ok = s->s && start_rows(s, &call, e);
   wire_end(&call);
   if (s->s) c->scan = s;

@@ -16,6 +16,7 @@
 
 #include "vtab/memory.h"
 #include "vtab/mysql/mysql_driver.h"
+#include "vtab/sql_text.h"
 
 enum {
   CACHE_MAX = 64,              /* statements of one connection */
@@ -25,12 +26,6 @@ enum {
 };
 
 /* ---- the cache ---------------------------------------------------------------- */
-
-static uint64_t hash_text(const char *text, size_t length) {
-  uint64_t h = UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
-  return h;
-}
 
 static void cache_remove(statement_cache *cache, statement *s) {
   if (s->newer) s->newer->older = s->older;
@@ -195,10 +190,9 @@ static statement *execute_fresh(mysql_connection *c, const char *text, size_t le
   return NULL;
 }
 
-statement *statement_execute(mysql_connection *c, const char *text, const value *parameters, int n,
-                             wire_call *call, tskdb_error *e) {
+statement *statement_execute(mysql_connection *c, const char *text, uint64_t hash,
+                             const value *parameters, int n, wire_call *call, tskdb_error *e) {
   size_t length = strlen(text);
-  uint64_t hash = hash_text(text, length);
   tskdb_error mine = {0};
   MYSQL_BIND *binds = bind_values(parameters, n);
   statement *s = NULL;
@@ -276,7 +270,7 @@ static bool discard_rows(MYSQL_STMT *s, wire_call *call) {
 ** will be reset, which ends prepared statements. */
 static bool exec_prepared(mysql_connection *c, const char *native, const value *parameters, int n,
                           wire_call *call, int64_t *affected, tskdb_error *e) {
-  statement *s = statement_execute(c, native, parameters, n, call, e);
+  statement *s = statement_execute(c, native, sql_text_hash(native), parameters, n, call, e);
   if (!s) return false;
   bool rows = s->n_fields > 0;
   bool ok = discard_rows(s->handle, call);

@@ -198,5 +198,6 @@ void postgres_close(connection *base, bool forked) {
   PQfinish(c->pg);
   postgres_canceller_release(c->canceller);
   postgres_statement_forget_all(c);
+  arena_free(&c->parameters);
   mem_free(c);
 }

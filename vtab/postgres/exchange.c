@@ -53,10 +53,11 @@ typedef struct silence {
 
 /* Under TLS bytes may wait inside the library with nothing left in the socket,
 ** and libpq does not tell: so it is asked again and again, less and less often.
-** Not so when a request has just been sent: its answer is yet to come. */
+** Not so when a request has just been sent: its answer is yet to come, and a
+** short wait would cost more than a long one (the kernel sets a timer for it). */
 static bool receive_sealed(postgres_connection *c, const wait_scope *w, silence *s, tskdb_error *e) {
   if (s->slice_ms == 0) {
-    *s = (silence){1, wait_now_us()};
+    *s = (silence){c->just_sent ? TLS_SLICE_MAX_MS : 1, wait_now_us()};
     if (!c->just_sent) return consume(c, e);
     c->just_sent = false;
   }

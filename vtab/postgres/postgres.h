@@ -49,6 +49,7 @@ bool postgres_was_cancelled(postgres_canceller *k);       /* since the last time
 /* A text that was sent before, and the statement that the server keeps of it. */
 typedef struct postgres_statement {
   char *text;              /* NULL: the slot is free; owned */
+  uint64_t hash;           /* of the text */
   uint64_t used;           /* by the connection's clock: the least is replaced */
   unsigned number;         /* of its name on the server; 0: not prepared yet */
 } postgres_statement;
@@ -64,6 +65,7 @@ typedef struct postgres_connection {
   bool row_by_row;         /* the last answer was asked for row by row */
   postgres_statement statements[POSTGRES_STATEMENTS];
   uint64_t clock;
+  arena parameters;        /* of the request that is being sent */
   unsigned last_number;    /* of the statements' names */
 } postgres_connection;
 
@@ -160,9 +162,9 @@ bool postgres_compile(const query *q, uint32_t version, arena *a, request *out, 
 
 /* ---- statement.c -------------------------------------------------------- */
 
-/* Sends TEXT, asks for rows in binary, one by one. */
-bool postgres_statement_send(postgres_connection *c, const char *text, const value *v, int n,
-                             const wait_scope *w, tskdb_error *e);
+/* Sends R, asks for rows in binary, one by one unless there is one at most. */
+bool postgres_statement_send(postgres_connection *c, const request *r, const wait_scope *w,
+                             tskdb_error *e);
 /* Sends TEXT, which has no parameters, and asks for its description first and then
 ** for its rows as a COPY in binary format. */
 bool postgres_copy_send(postgres_connection *c, const char *text, const wait_scope *w, tskdb_error *e);

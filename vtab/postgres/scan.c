@@ -28,27 +28,22 @@ typedef struct field {
 struct scan {
   postgres_connection *c;
   const query *query;          /* the request's, borrowed */
-  field *fields;
   bool copy;                   /* the rows come as a COPY */
   bool checked;                /* the description was compared */
   bool copying;                /* the next messages are rows */
   bool headed;                 /* the header of the COPY was read */
   bool complete;               /* the server said that these are all rows */
   bool ended;                  /* the answer has been read to its end */
+  field fields[];              /* query->n_select */
 };
 
 static scan *scan_new(postgres_connection *c, const request *r) {
   const query *q = r->query;
-  scan *s = mem_zalloc(sizeof(*s));
+  scan *s = mem_zalloc(sizeof(*s) + (size_t)q->n_select * sizeof(field));
   if (!s) return NULL;
   s->c = c;
   s->query = q;
   s->copy = q->bulk && r->n_parameters == 0;
-  s->fields = mem_alloc(((size_t)q->n_select + 1) * sizeof(*s->fields));
-  if (!s->fields) {
-    mem_free(s);
-    return NULL;
-  }
   for (int i = 0; i < q->n_select; i++) {
     const column *selected = query_column(q, i);
     s->fields[i] = (field){selected, postgres_decoder_of(selected)};
@@ -106,7 +101,7 @@ scan *postgres_scan_open(connection *base, const request *r, const wait_scope *w
     return NULL;
   }
   bool sent = s->copy ? postgres_copy_send(c, r->text, w, e)
-                      : postgres_statement_send(c, r->text, r->parameters, r->n_parameters, w, e);
+                      : postgres_statement_send(c, r, w, e);
   if (sent) return s;
   if (is_stale_state(e->sqlstate)) e->klass = ERROR_STALE;
   postgres_scan_close(s);
@@ -248,6 +243,5 @@ scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_er
 void postgres_scan_close(scan *s) {
   if (!s) return;
   if (!s->ended) postgres_abandon(s->c, NULL);
-  mem_free(s->fields);
   mem_free(s);
 }

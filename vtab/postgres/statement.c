@@ -14,9 +14,8 @@
 
 /* ---- parameters ------------------------------------------------------------- */
 
-/* In libpq's form; all memory in the arena. */
+/* In libpq's form; all memory in an arena. */
 typedef struct parameter_list {
-  arena arena;
   const char **values;
   int *lengths, *formats;
 } parameter_list;
@@ -25,7 +24,7 @@ typedef struct parameter_list {
 static void print_element(const value *v, buffer *out) {
   char number[32];
   switch (v->storage) {
-    case STORAGE_INTEGER: buffer_printf(out, "%lld", (long long)v->integer); break;
+    case STORAGE_INTEGER: buffer_append(out, number, value_format_integer(v->integer, number)); break;
     case STORAGE_REAL: buffer_append(out, number, value_format_real(v->real, number)); break;
     case STORAGE_BLOB:
       buffer_text(out, "\"\\\\x");
@@ -56,22 +55,21 @@ static const char *list_text(const value *v, arena *a) {
   return out;
 }
 
-static const char *real_text(double real, arena *a) {
+static const char *number_text(const value *v, arena *a) {
   char text[32];
-  size_t length = value_format_real(real, text);
+  size_t length = v->storage == STORAGE_REAL ? value_format_real(v->real, text)
+                                             : value_format_integer(v->integer, text);
   return arena_strndup(a, text, length);
 }
 
-static bool make_parameters(const value *v, int n, parameter_list *out) {
-  arena *a = &out->arena;
+static bool make_parameters(const value *v, int n, arena *a, parameter_list *out) {
   out->values = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->values));
   out->lengths = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->lengths));
   out->formats = arena_alloc(a, ((size_t)n + 1) * sizeof(*out->formats));
   for (int i = 0; i < n && !a->failed; i++) {
     switch (v[i].storage) {
       case STORAGE_NULL: out->values[i] = NULL; break;
-      case STORAGE_INTEGER: out->values[i] = arena_printf(a, "%lld", (long long)v[i].integer); break;
-      case STORAGE_REAL: out->values[i] = real_text(v[i].real, a); break;
+      case STORAGE_INTEGER: case STORAGE_REAL: out->values[i] = number_text(&v[i], a); break;
       case STORAGE_LIST: out->values[i] = list_text(&v[i], a); break;
       case STORAGE_BLOB:
         out->values[i] = arena_strndup(a, v[i].bytes ? v[i].bytes : "", v[i].length);
@@ -85,6 +83,8 @@ static bool make_parameters(const value *v, int n, parameter_list *out) {
 }
 
 /* ---- prepared statements ------------------------------------------------------ */
+
+#define STATEMENT_NAME "tskdb_"      /* and a number */
 
 void postgres_statement_forget_all(postgres_connection *c) {
   for (int i = 0; i < POSTGRES_STATEMENTS; i++) {
@@ -100,7 +100,7 @@ static bool evict(postgres_connection *c, postgres_statement *s, const wait_scop
   *s = (postgres_statement){0};
   if (!number) return true;
   char sql[64];
-  snprintf(sql, sizeof(sql), "DEALLOCATE tskdb_%u", number);
+  snprintf(sql, sizeof(sql), "DEALLOCATE " STATEMENT_NAME "%u", number);
   const postgres_request forget = {.text = sql};
   PGresult *r = NULL;
   bool ok = postgres_run(c, &forget, 1, w, &r, e);
@@ -108,14 +108,14 @@ static bool evict(postgres_connection *c, postgres_statement *s, const wait_scop
   return ok;
 }
 
-/* The slot of TEXT, a new one if it was never sent (*KNOWN). NULL with an error. */
-static postgres_statement *slot_of(postgres_connection *c, const char *text, bool *known,
+/* The slot of R's text, a new one if it was never sent (*KNOWN). NULL with an error. */
+static postgres_statement *slot_of(postgres_connection *c, const request *r, bool *known,
                                    const wait_scope *w, tskdb_error *e) {
   postgres_statement *oldest = &c->statements[0];
   *known = true;
   for (int i = 0; i < POSTGRES_STATEMENTS; i++) {
     postgres_statement *s = &c->statements[i];
-    if (s->text && strcmp(s->text, text) == 0) {
+    if (s->text && s->hash == r->hash && strcmp(s->text, r->text) == 0) {
       s->used = ++c->clock;
       return s;
     }
@@ -123,7 +123,8 @@ static postgres_statement *slot_of(postgres_connection *c, const char *text, boo
   }
   *known = false;
   if (!evict(c, oldest, w, e)) return NULL;
-  oldest->text = mem_strdup(text);
+  oldest->text = mem_strdup(r->text);
+  oldest->hash = r->hash;
   oldest->used = ++c->clock;
   if (!oldest->text) error_memory(e);
   return oldest->text ? oldest : NULL;
@@ -133,7 +134,7 @@ static bool prepare(postgres_connection *c, postgres_statement *s, const wait_sc
   char name[32];
   unsigned number = c->last_number + 1;
   PGresult *r = NULL;
-  snprintf(name, sizeof(name), "tskdb_%u", number);
+  snprintf(name, sizeof(name), STATEMENT_NAME "%u", number);
   if (!PQsendPrepare(c->pg, name, s->text, 0, NULL)) return postgres_connection_error(c, "cannot send", e);
   c->base.round_trips++;
   bool ok = postgres_flush(c, w, e) && postgres_only_result(c, w, &r, e);
@@ -143,30 +144,38 @@ static bool prepare(postgres_connection *c, postgres_statement *s, const wait_sc
   return ok;
 }
 
-static bool send_list(postgres_connection *c, const char *text, const parameter_list *p, int n,
+/* libpq makes three results of a row that comes by itself, one of a whole answer. */
+static bool ask_row_by_row(postgres_connection *c, const request *r, tskdb_error *e) {
+  c->row_by_row = !r->query->one_row;
+  if (!c->row_by_row || PQsetSingleRowMode(c->pg)) return true;
+  return postgres_connection_error(c, "cannot read row by row", e);
+}
+
+static bool send_list(postgres_connection *c, const request *r, const parameter_list *p,
                       const wait_scope *w, tskdb_error *e) {
   bool known;
-  char name[32];
-  postgres_statement *s = slot_of(c, text, &known, w, e);
+  char name[32] = STATEMENT_NAME;
+  int n = r->n_parameters;
+  postgres_statement *s = slot_of(c, r, &known, w, e);
   if (!s) return false;
   if (known && !s->number && !prepare(c, s, w, e)) return false;
-  snprintf(name, sizeof(name), "tskdb_%u", s->number);
+  value_format_integer(s->number, name + strlen(STATEMENT_NAME));
   const char *const *values = p->values;
   int sent = s->number
       ? PQsendQueryPrepared(c->pg, name, n, values, p->lengths, p->formats, 1)
-      : PQsendQueryParams(c->pg, text, n, NULL, values, p->lengths, p->formats, 1);
+      : PQsendQueryParams(c->pg, r->text, n, NULL, values, p->lengths, p->formats, 1);
   if (!sent) return postgres_connection_error(c, "cannot send", e);
-  if (!PQsetSingleRowMode(c->pg)) return postgres_connection_error(c, "cannot read row by row", e);
-  c->row_by_row = true;
+  if (!ask_row_by_row(c, r, e)) return false;
   c->base.round_trips++;
   return postgres_flush(c, w, e);
 }
 
-bool postgres_statement_send(postgres_connection *c, const char *text, const value *v, int n,
-                             const wait_scope *w, tskdb_error *e) {
+bool postgres_statement_send(postgres_connection *c, const request *r, const wait_scope *w,
+                             tskdb_error *e) {
   parameter_list p = {0};
-  bool ok = make_parameters(v, n, &p) ? send_list(c, text, &p, n, w, e) : error_memory(e);
-  arena_free(&p.arena);
+  bool ok = make_parameters(r->parameters, r->n_parameters, &c->parameters, &p)
+                ? send_list(c, r, &p, w, e) : error_memory(e);
+  arena_reset(&c->parameters);
   return ok;
 }
 
@@ -228,14 +237,14 @@ bool postgres_exec(connection *base, const char *native, const value *v, int n, 
   parameter_list p = {0};
   *affected = 0;
   base->dirty = true;
-  if (!make_parameters(v, n, &p)) {
-    arena_free(&p.arena);
+  if (!make_parameters(v, n, &c->parameters, &p)) {
+    arena_reset(&c->parameters);
     return error_memory(e);
   }
   const char *const *values = p.values;
   int sent = n ? PQsendQueryParams(c->pg, native, n, NULL, values, p.lengths, p.formats, 0)
                : PQsendQuery(c->pg, native);
-  arena_free(&p.arena);
+  arena_reset(&c->parameters);
   if (!sent) return postgres_connection_error(c, "cannot send", e);
   /* Rows are forgotten one by one, not kept together first. */
   c->row_by_row = PQsetSingleRowMode(c->pg) == 1;
