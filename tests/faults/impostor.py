@@ -40,6 +40,16 @@ class Impostor:
         self.heard += said
         return said
 
+    def hear_exactly(self, connection, length):
+        said = b""
+        while len(said) < length:
+            part = connection.recv(length - len(said))
+            if not part:
+                raise OSError("the client has left")
+            said += part
+        self.heard += said
+        return said
+
     def close(self):
         self._listener.close()
 
@@ -111,3 +121,107 @@ def my_asks_for_clear_text(connection, impostor):
     connection.sendall(my_greeting())
     impostor.hear(connection)
     connection.sendall(my_packet(2, b"\xfemysql_clear_password\0"))
+
+
+# --- MongoDB ---------------------------------------------------------------------------------
+
+OP_REPLY, OP_COMPRESSED, OP_MSG = 1, 2012, 2013
+
+
+def mongo_document(document):
+    import bson
+    return bson.encode(document)
+
+
+def mongo_message(document, answers=0, code=OP_MSG, length=None, kind=0):
+    """A reply; DOCUMENT is a dict, or bytes that claim to be one."""
+    body = document if isinstance(document, bytes) else mongo_document(document)
+    front = struct.pack("<iqii", 0, 0, 0, 1) if code == OP_REPLY else struct.pack("<iB", 0, kind)
+    whole = 16 + len(front) + len(body) if length is None else length
+    return struct.pack("<iiii", whole, 1, answers, code) + front + body
+
+
+def mongo_hears(connection, impostor):
+    """The next request: its id, its code and its command's name."""
+    head = impostor.hear_exactly(connection, 16)
+    length, id, _, code = struct.unpack("<iiii", head)
+    body = impostor.hear_exactly(connection, length - 16)
+    at = 5 if code == OP_MSG else body.index(b"\0", 4) + 9
+    return id, code, body[at + 5:body.index(b"\0", at + 5)].decode("latin-1").lower()
+
+
+MONGO_HELLO = {"ismaster": True, "helloOk": True, "maxBsonObjectSize": 16777216, "maxMessageSizeBytes": 48000000,
+               "maxWriteBatchSize": 100000, "logicalSessionTimeoutMinutes": 30, "minWireVersion": 0,
+               "maxWireVersion": 17, "ok": 1.0}
+
+
+def mongo_cursor(*documents, id=0):
+    return {"cursor": {"id": id, "ns": "somewhere.t", "firstBatch": list(documents)}, "ok": 1.0}
+
+
+MONGO_GOOD = {
+    "ismaster": MONGO_HELLO,
+    "hello": MONGO_HELLO,
+    "buildinfo": {"version": "6.0.5", "versionArray": [6, 0, 5, 0], "ok": 1.0},
+    "listcollections": mongo_cursor({"name": "t", "type": "collection", "options": {}}),
+    "aggregate": mongo_cursor(),
+    "find": mongo_cursor({"_id": 1, "a": 5}, {"_id": 2, "a": 6}),
+}
+
+
+def mongo_answers(command, answer):
+    """Behaves but for one COMMAND, to which it says ANSWER: bytes, or a function of the request's id
+    and the code of a reply to it."""
+    def part(connection, impostor):
+        while True:
+            id, code, name = mongo_hears(connection, impostor)
+            code = OP_MSG if code == OP_MSG else OP_REPLY
+            if name == command or name == "ismaster" and command == "hello":
+                connection.sendall(answer if isinstance(answer, bytes) else answer(id, code))
+            else:
+                connection.sendall(mongo_message(MONGO_GOOD.get(name, {"ok": 1.0}), id, code))
+    return part
+
+
+# --- Redis -----------------------------------------------------------------------------------
+
+def redis_hears(connection, impostor):
+    """The next command's name."""
+    def line():
+        said = b""
+        while not said.endswith(b"\r\n"):
+            said += impostor.hear_exactly(connection, 1)
+        return int(said[1:-2])
+    words = []
+    for _ in range(line()):
+        words.append(bytes(impostor.hear_exactly(connection, line() + 2)[:-2]))
+    return words[0].decode() + (" " + words[1].decode() if words[0] == b"CLUSTER" else "")
+
+
+def redis_string(bytes_):
+    return b"$%d\r\n%s\r\n" % (len(bytes_), bytes_)
+
+
+def redis_info(mode):
+    return redis_string(b"redis_version:7.0.15\r\nredis_mode:" + mode + b"\r\n")
+
+
+REDIS_GOOD = {
+    "INFO": redis_info(b"standalone"),
+    "DBSIZE": b":2\r\n",
+    "SCAN": b"*2\r\n$1\r\n0\r\n*2\r\n$3\r\nu:1\r\n$3\r\nu:2\r\n",
+    "TYPE": b"+hash\r\n",
+    "HSCAN": b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\n5\r\n",
+    "HMGET": b"*1\r\n$1\r\n5\r\n",
+}
+
+
+def redis_answers(command, answer, **others):
+    """Behaves but for one COMMAND, to which it says ANSWER."""
+    answers = {**REDIS_GOOD, **others, command: answer}
+
+    def part(connection, impostor):
+        while True:
+            name = redis_hears(connection, impostor)
+            connection.sendall(answers.get(name, b"+OK\r\n"))
+    return part

@@ -2,10 +2,10 @@
 ** guard.c - only whole, well-formed messages reach the client library.
 **
 ** libmongoc trusts what a server says: a reply to hello with a wrong length
-** inside ends the process by an assertion.  So between the library and a socket
-** (or TLS over it) stands this stream.  It holds a message back until all of it
-** is here, and hands it on if it answers the last request and its document is
-** one: every length and type in it, level by level.
+** inside, or a member's name that is none, ends the process.  So between the
+** library and a socket (or TLS over it) stands this stream.  It holds a message
+** back until all of it is here, and hands it on if it answers the last request
+** and its document is one: every length and type in it, level by level.
 **
 ** What ahead.c reads is decoded with checks of its own and does not come this way.
 ** A compressed reply is handed on as it is, but only where the request was
@@ -15,6 +15,7 @@
 ** the last, the stream gives nothing any more.
 */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vtab/memory.h"
@@ -51,6 +52,53 @@ static head read_head(const uint8_t *at) {
 
 /* ---- what is well-formed ----------------------------------------------------- */
 
+/* "name:port", as a server names the members of its set; "[::1]:27017". */
+static bool is_member(const bson_iter_t *at) {
+  uint32_t length = 0;
+  const char *text = BSON_ITER_HOLDS_UTF8(at) ? bson_iter_utf8(at, &length) : NULL;
+  const char *colon = text ? strrchr(text, ':') : NULL, *bracket = text ? strchr(text, ']') : NULL;
+  if (!colon || colon == text || length > BSON_HOST_NAME_MAX || strlen(text) != length)
+    return false;
+  size_t digits = strspn(colon + 1, "0123456789");
+  bool in_brackets = *text == '[' && bracket && bracket > text + 1 && bracket + 1 == colon;
+  bool port = digits > 0 && digits < 6 && !colon[1 + digits] && atoi(colon + 1) > 0 &&
+              atoi(colon + 1) <= UINT16_MAX;
+  return port && (in_brackets || (!bracket && strchr(text, ':') == colon));
+}
+
+static bool is_text(const bson_iter_t *at) { return BSON_ITER_HOLDS_UTF8(at); }
+
+/* What the library takes for granted of a reply to hello: what each value in a list
+** of that name is. */
+static const struct { const char *name; bool (*is)(const bson_iter_t *at); } taken_for_granted[] = {
+  {"hosts", is_member},     {"passives", is_member}, {"arbiters", is_member},
+  {"compression", is_text}, {"tags", is_text}};
+
+static bool is_as_granted(const bson_iter_t *field) {
+  bson_iter_t at;
+  const char *name = bson_iter_key(field);
+  if (strcmp(name, "speculativeAuthenticate") == 0) return BSON_ITER_HOLDS_DOCUMENT(field);
+  bool list = BSON_ITER_HOLDS_ARRAY(field) || strcmp(name, "tags") == 0;
+  for (size_t i = 0; i < sizeof(taken_for_granted) / sizeof(taken_for_granted[0]); i++) {
+    if (!list || strcmp(taken_for_granted[i].name, name) != 0) continue;
+    if (!bson_iter_recurse(field, &at)) return true;
+    while (bson_iter_next(&at)) {
+      if (!taken_for_granted[i].is(&at)) return false;
+    }
+  }
+  return true;
+}
+
+static bool is_bearable(const uint8_t *bytes, size_t length) {
+  bson_iter_t at;
+  if (!types_is_document(bytes, length, DEEPEST) || !bson_iter_init_from_data(&at, bytes, length))
+    return false;
+  while (bson_iter_next(&at)) {
+    if (!is_as_granted(&at)) return false;
+  }
+  return true;
+}
+
 /* The whole of the message: one document behind what its kind of message begins with. */
 static bool is_answer(const guard *g) {
   enum { OP_REPLY = 1, REPLY_FRONT = 36, CHECKSUM_BYTES = 4 };
@@ -63,8 +111,7 @@ static bool is_answer(const guard *g) {
     tail = mongo_get_number(g->bytes + MONGO_HEAD) & MONGO_CHECKSUM ? CHECKSUM_BYTES : 0;
     if (g->bytes[MONGO_FRONT - 1] != 0) return false;
   }
-  return g->length > front + tail &&
-         types_is_document(g->bytes + front, g->length - front - tail, DEEPEST);
+  return g->length > front + tail && is_bearable(g->bytes + front, g->length - front - tail);
 }
 
 /* ---- reading --------------------------------------------------------------------- */

@@ -113,7 +113,8 @@ bool mongo_each(mongo_connection *c, mongo_command_kind kind, const char *databa
 
 /* ---- stream.c -------------------------------------------------------------- */
 
-/* The library's way to a new socket; CONTEXT is the mongo_connection. */
+/* The library's way to a new socket; CONTEXT is the mongo_connection, whose trouble says why
+** the stream fails if it does. Never NULL. */
 mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
                                    void *context, bson_error_t *error);
 

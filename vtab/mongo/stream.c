@@ -10,6 +10,10 @@
 ** A small read ahead spares a system call for the length before each message;
 ** what is long is received where it belongs.
 **
+** Where there is no connection the library is given a stream that fails, and not
+** NULL: it may ask while it holds a lock (a member that it has just heard of), and
+** would wait for that lock again to note the failure (libmongoc 1.23).
+**
 ** Invariants: no SIGPIPE (MSG_NOSIGNAL); a socket of a forked child sends
 ** nothing; errno tells the library EAGAIN from the rest.
 */
@@ -44,6 +48,8 @@ typedef struct mongo_stream {
   size_t start, end;           /* of what was read ahead */
   char ahead[AHEAD];
 } mongo_stream;
+
+static mongoc_stream_t no_stream;
 
 /* ---- waiting --------------------------------------------------------------- */
 
@@ -217,9 +223,10 @@ static ssize_t stream_writev(mongoc_stream_t *base, mongoc_iovec_t *iov, size_t 
 static int look(mongoc_stream_poll_t *streams, struct pollfd *fds, size_t n, int timeout_ms) {
   int ready = 0;
   for (size_t i = 0; i < n; i++) {
-    mongo_stream *s = (mongo_stream *)streams[i].stream;
-    fds[i] = (struct pollfd){.fd = s->fd, .events = (short)streams[i].events};
-    streams[i].revents = s->start < s->end ? streams[i].events & POLLIN : 0;
+    bool none = streams[i].stream == &no_stream;
+    const mongo_stream *s = none ? NULL : (mongo_stream *)streams[i].stream;
+    fds[i] = (struct pollfd){.fd = none ? -1 : s->fd, .events = (short)streams[i].events};
+    streams[i].revents = none ? POLLERR : s->start < s->end ? streams[i].events & POLLIN : 0;
     ready += streams[i].revents != 0;
   }
   int found = poll(fds, n, ready ? 0 : timeout_ms);
@@ -232,7 +239,10 @@ static int look(mongoc_stream_poll_t *streams, struct pollfd *fds, size_t n, int
 
 /* While the library looks for servers it waits for several sockets at once. */
 static ssize_t stream_poll(mongoc_stream_poll_t *streams, size_t n, int32_t timeout_ms) {
-  mongo_connection *c = ((mongo_stream *)streams[0].stream)->c;
+  size_t first = 0;
+  while (first < n && streams[first].stream == &no_stream) streams[first++].revents = POLLERR;
+  if (first == n) return (ssize_t)n;
+  mongo_connection *c = ((mongo_stream *)streams[first].stream)->c;
   int64_t end_us = timeout_ms < 0 ? INT64_MAX : wait_now_us() + (int64_t)timeout_ms * 1000;
   struct pollfd *fds = mem_alloc(n * sizeof(*fds));
   int ready = 0;
@@ -316,6 +326,51 @@ static mongo_stream *stream_new(mongo_connection *c, const mongoc_host_list_t *h
   c->streams = s;
   return s;
 }
+
+/* ---- no connection --------------------------------------------------------- */
+
+static void none_destroy(mongoc_stream_t *base) { (void)base; }
+
+static int none_do(mongoc_stream_t *base) {
+  (void)base;
+  return 0;
+}
+
+static ssize_t none_writev(mongoc_stream_t *base, mongoc_iovec_t *iov, size_t n,
+                           int32_t timeout_ms) {
+  (void)base, (void)iov, (void)n, (void)timeout_ms;
+  errno = ENOTCONN;
+  return -1;
+}
+
+static ssize_t none_readv(mongoc_stream_t *base, mongoc_iovec_t *iov, size_t n, size_t min_bytes,
+                          int32_t timeout_ms) {
+  (void)min_bytes;
+  return none_writev(base, iov, n, timeout_ms);
+}
+
+static int none_setsockopt(mongoc_stream_t *base, int level, int name, void *setting,
+                           mongoc_socklen_t size) {
+  (void)base, (void)level, (void)name, (void)setting, (void)size;
+  return 0;
+}
+
+static bool none_is_closed(mongoc_stream_t *base) {
+  (void)base;
+  return true;
+}
+
+static bool none_is_not(mongoc_stream_t *base) {
+  (void)base;
+  return false;
+}
+
+/* One for all: nothing is ever written into it. */
+static mongoc_stream_t no_stream = {
+  .type = STREAM_TYPE, .destroy = none_destroy, .close = none_do, .flush = none_do,
+  .writev = none_writev, .readv = none_readv, .setsockopt = none_setsockopt,
+  .check_closed = none_is_closed, .poll = stream_poll, .failed = none_destroy,
+  .timed_out = none_is_not, .should_retry = none_is_not};
 
 /* ---- opening --------------------------------------------------------------- */
 
@@ -421,12 +476,14 @@ static mongoc_stream_t *guarded(mongo_connection *c, mongo_stream *s, mongoc_str
   return out;
 }
 
-/* How long one host may take, so that there is time for the others. */
+/* How long one host may take, so that there is time for the others: those of the URL, and
+** the other members of a set, of which nobody knows how many there are. */
 static int host_limit(const mongo_connection *c, const mongoc_uri_t *uri) {
-  int limit = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000), hosts = 0;
-  for (const mongoc_host_list_t *h = mongoc_uri_get_hosts(uri); h; h = h->next) hosts++;
+  int limit = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000), shares = 0;
+  for (const mongoc_host_list_t *h = mongoc_uri_get_hosts(uri); h; h = h->next) shares++;
+  if (shares > 1 || mongoc_uri_get_replica_set(uri)) shares++;
   if (c->call && c->call->deadline_us) {
-    int64_t left = (c->call->deadline_us - wait_now_us()) / 1000 / (hosts > 0 ? hosts : 1);
+    int64_t left = (c->call->deadline_us - wait_now_us()) / 1000 / (shares > 0 ? shares : 1);
     if (left < limit) limit = left < 1 ? 1 : (int)left;
   }
   return limit;
@@ -436,6 +493,7 @@ mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_li
                                    void *context, bson_error_t *error) {
   mongo_connection *c = context;
   mongoc_stream_t *out = NULL;
+  (void)error;
   if (!is_over(c) && !c->call->farewell) {
     int limit_ms = host_limit(c, uri);
     int fd =
@@ -447,9 +505,5 @@ mongoc_stream_t *mongo_stream_open(const mongoc_uri_t *uri, const mongoc_host_li
       if (out) out = guarded(c, s, out);   /* else S is gone */
     }
   }
-  if (!out) {
-    bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT, "%s",
-                   error_is_set(&c->trouble) ? c->trouble.text : "the connection is closed");
-  }
-  return out;
+  return out ? out : &no_stream;
 }

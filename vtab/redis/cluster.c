@@ -93,6 +93,7 @@ bool redis_cluster_read(redis_connection *c, const wait_scope *w, tskdb_error *e
   arena_free(&a);
   c->cluster = true;
   if (ok) c->slots_moved = false;
+  else c->base.broken = true;  /* half a map is none */
   return ok;
 }
 

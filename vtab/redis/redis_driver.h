@@ -281,6 +281,11 @@ value redis_decode(redis_decoding d, const char *bytes, size_t length);
 bool redis_parse_score(const char *text, size_t length, double *out);
 size_t redis_print_score(double score, char *out);   /* as Redis reads it; OUT has 32 bytes */
 
+enum { REDIS_CURSOR = 24 };    /* room for SCAN's cursor: digits and a NUL */
+
+/* False: it is none, and OUT is empty. */
+bool redis_parse_cursor(const char *text, size_t length, char out[REDIS_CURSOR]);
+
 bool redis_driver_discover(connection *c, const discovery *want, const wait_scope *w, catalog *out,
                            tskdb_error *e);
 void redis_introduce(const redis_connection *c, catalog *out);

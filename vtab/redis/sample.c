@@ -103,7 +103,7 @@ static bool add_hashes(sampler *s, int node, const redis_tree *keys) {
 }
 
 /* One page of keys. CURSOR is replaced by the next. */
-static const redis_tree *next_page(sampler *s, int node, char *cursor, size_t size,
+static const redis_tree *next_page(sampler *s, int node, char cursor[REDIS_CURSOR],
                                    const char *match, bool hashes) {
   redis_node *n = s->c->nodes[node];
   const char *words[8] = {"SCAN", cursor, "COUNT", "1000"};
@@ -119,27 +119,26 @@ static const redis_tree *next_page(sampler *s, int node, char *cursor, size_t si
   if (!redis_add(n, count, words, NULL, s->e)) return NULL;
   const redis_tree *t = redis_ask(s->c, n, &s->scratch, s->w, s->e);
   const redis_tree *next = redis_tree_at(t, 0), *keys = redis_tree_at(t, 1);
-  if (t && (!keys || keys->kind != REDIS_ARRAY))
-    error_set(s->e, ERROR_PROTOCOL, "SCAN's reply makes no sense");
-  if (!keys || keys->kind != REDIS_ARRAY) return NULL;
-  snprintf(cursor, size, "%s", next->bytes);
-  return keys;
+  bool sane = keys && keys->kind == REDIS_ARRAY &&
+              redis_parse_cursor(next->bytes, next->length, cursor);
+  if (t && !sane) error_set(s->e, ERROR_PROTOCOL, "SCAN's reply makes no sense");
+  return sane ? keys : NULL;
 }
 
 /* Until there are as many keys as wanted, or hashes among few others. */
 static bool sample_node(sampler *s, int node, int wanted) {
-  char cursor[32] = "0";
+  char cursor[REDIS_CURSOR] = "0";
   bool filter = s->c->base.version >= 60000;
   int before = s->out->keys, hashes = s->n_hashes;
   do {
-    const redis_tree *keys = next_page(s, node, cursor, sizeof(cursor), NULL, false);
+    const redis_tree *keys = next_page(s, node, cursor, NULL, false);
     if (!keys || !count_types(s, node, keys)) return false;
     arena_reset(&s->scratch);
   } while (strcmp(cursor, "0") != 0 && s->out->keys - before < wanted);
   bool ended = strcmp(cursor, "0") == 0;
   if (!ended) s->out->whole = false;
   for (int i = 0; filter && !ended && s->n_hashes - hashes < wanted / 2 && i < MORE_PAGES; i++) {
-    const redis_tree *keys = next_page(s, node, cursor, sizeof(cursor), NULL, true);
+    const redis_tree *keys = next_page(s, node, cursor, NULL, true);
     if (!keys || !add_hashes(s, node, keys)) return false;
     arena_reset(&s->scratch);
     ended = strcmp(cursor, "0") == 0;
@@ -296,7 +295,7 @@ static bool is_known(const sampler *s, const char *bytes, size_t length) {
 
 /* The sample may have missed a rare family: a look for its keys alone. */
 static bool look_for(sampler *s, const redis_family *f, int node) {
-  char cursor[32] = "0";
+  char cursor[REDIS_CURSOR] = "0";
   buffer match = {0};
   redis_match_literal(&match, f->form.prefix, f->form.prefix_length);
   buffer_char(&match, '*');
@@ -304,7 +303,7 @@ static bool look_for(sampler *s, const redis_family *f, int node) {
   bool ok = !match.failed || error_memory(s->e);
   int found = 0;
   for (int i = 0; ok && i < MORE_PAGES && found < PAGE / 10; i++) {
-    const redis_tree *keys = next_page(s, node, cursor, sizeof(cursor), buffer_cstr(&match), true);
+    const redis_tree *keys = next_page(s, node, cursor, buffer_cstr(&match), true);
     ok = keys != NULL;
     for (const redis_tree *k = ok ? keys->first : NULL; ok && k && found < PAGE; k = k->next) {
       if (is_known(s, k->bytes, k->length)) continue;

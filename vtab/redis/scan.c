@@ -78,7 +78,7 @@ struct scan {
   /* SCAN */
   bool scanning;               /* some node has keys left */
   int scan_node;
-  char cursor[32];
+  char cursor[REDIS_CURSOR];   /* empty while the next is awaited */
   bool scan_sent;
   int count;
   /* commands */
@@ -282,7 +282,9 @@ static bool send_scan(scan *s, redis_node *n) {
   }
   s->count = COUNT;
   s->scan_sent = true;
-  return redis_add(n, n_words, words, lengths, s->e) && push(s, (flight){.kind = FLIGHT_SCAN});
+  bool ok = redis_add(n, n_words, words, lengths, s->e);
+  *s->cursor = 0;
+  return ok && push(s, (flight){.kind = FLIGHT_SCAN});
 }
 
 /* The native command has been added to its node. */
@@ -393,7 +395,7 @@ static void take_key(scan *s, const redis_element *x) {
 
 static void take_page(scan *s, const redis_element *x) {
   if (x->depth == 1 && x->index == 0) {
-    snprintf(s->cursor, sizeof(s->cursor), "%.*s", (int)x->length, x->bytes ? x->bytes : "");
+    if (x->kind == REDIS_STRING) redis_parse_cursor(x->bytes, x->length, s->cursor);
   } else if (x->depth == 1 && x->index == 1 && x->kind == REDIS_ARRAY) {
     if (!s->arriving && !(s->arriving = page_new())) fail_memory(s);
   } else if (x->depth == 2 && x->parent_index == 1 && x->kind == REDIS_STRING) {

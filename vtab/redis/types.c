@@ -70,6 +70,13 @@ bool redis_parse_score(const char *text, size_t length, double *out) {
   return value_parse_real(text, length, out);
 }
 
+bool redis_parse_cursor(const char *text, size_t length, char out[REDIS_CURSOR]) {
+  bool ok = length > 0 && length < REDIS_CURSOR && count_digits(text, text + length) == length;
+  if (ok) memcpy(out, text, length);
+  out[ok ? length : 0] = 0;
+  return ok;
+}
+
 size_t redis_print_score(double score, char *out) {
   if (isinf(score)) {
     memcpy(out, score < 0 ? "-inf" : "+inf", 5);
