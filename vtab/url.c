@@ -12,10 +12,15 @@
 */
 #include "vtab/url.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "vtab/buffer.h"
+#include "vtab/memory.h"
+#include "vtab/value.h"
 
 /* A stretch of the text. */
 typedef struct span {
@@ -125,14 +130,14 @@ static bool host_error(const parser *p, int number, const char *what) {
 
 /* The port behind a host, S without its colon; empty is the default. */
 static bool parse_port(const parser *p, span s, int number, int *port) {
-  int value = 0;
+  int n = 0;
   for (const char *c = s.start; c < s.end; c++) {
-    if (is_digit(*c) && value <= 65535) value = value * 10 + (*c - '0');
-    else value = 65536;
+    if (is_digit(*c) && n <= 65535) n = n * 10 + (*c - '0');
+    else n = 65536;
   }
-  if (value > 65535 || (s.end > s.start && value == 0))
+  if (n > 65535 || (s.end > s.start && n == 0))
     return host_error(p, number, "the port is not a number from 1 to 65535");
-  *port = value;
+  *port = n;
   return true;
 }
 
@@ -322,13 +327,13 @@ static void hide_parameters(const char *text, char *mask, span s, bool is_url) {
   while (p < s.end) {
     const char *next = skip_blanks(p, s.end);
     if (next < s.end && *next == '=') {
-      span value = {next + 1, s.end};
+      span given = {next + 1, s.end};
       if (is_secret_key((span){key, p})) {
-        value.end = is_url ? url_value_end(value) : word_value_end(value);
-        hide(text, mask, value);
-        value.start = value.end;
+        given.end = is_url ? url_value_end(given) : word_value_end(given);
+        hide(text, mask, given);
+        given.start = given.end;
       }
-      key = p = value.start;
+      key = p = given.start;
     } else if (next > p) {
       key = p = next;
     } else if (strchr("?&;/,", *p++)) {
@@ -354,4 +359,43 @@ const char *url_redact(const char *text, arena *a) {
   const char *redacted = out.failed ? NULL : arena_strdup(a, buffer_cstr(&out));
   buffer_free(&out);
   return redacted;
+}
+
+/* ---- values of parameters ------------------------------------------------ */
+
+bool url_read_switch(const char *key, const char *text, bool *out, tskdb_error *e) {
+  static const char *const yes[] = {"true", "1", "yes", "on"};
+  static const char *const no[] = {"false", "0", "no", "off"};
+  for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+    *out = strcasecmp(text, yes[i]) == 0;
+    if (*out || strcasecmp(text, no[i]) == 0) return true;
+  }
+  return error_set(e, ERROR_CONFIG, "URL parameter %s must be true or false", key);
+}
+
+bool url_read_seconds(const char *key, const char *text, int *milliseconds, tskdb_error *e) {
+  enum { DAY_MS = 24 * 3600 * 1000 };
+  double seconds;
+  if (!value_parse_real(text, strlen(text), &seconds) || !(seconds > 0) ||
+      seconds * 1000 > DAY_MS) {
+    return error_set(e, ERROR_CONFIG, "URL parameter %s must be a number of seconds up to a day",
+                     key);
+  }
+  *milliseconds = seconds * 1000 < 1 ? 1 : (int)(seconds * 1000);
+  return true;
+}
+
+bool url_read_file(const char *key, const char *text, arena *a, const char **out, tskdb_error *e) {
+  if (access(text, R_OK) == 0) return url_read_text(text, a, out, e);
+  return error_set(e, ERROR_CONFIG, "URL parameter %s: cannot read \"%s\": %s", key, text,
+                   strerror(errno));
+}
+
+bool url_read_text(const char *text, arena *a, const char **out, tskdb_error *e) {
+  *out = arena_strdup(a, text);
+  return *out || error_memory(e);
+}
+
+void url_wipe(const char *secret) {
+  if (secret) mem_wipe((char *)(uintptr_t)secret, strlen(secret));
 }

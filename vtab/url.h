@@ -39,6 +39,19 @@ bool url_parse(const char *text, arena *a, url *out, tskdb_error *e);
 /* The value of a parameter, the last one if it stands twice; NULL if absent. */
 const char *url_parameter_value(const url *u, const char *key);
 
+/* What a parameter may be. KEY is for the message of a value that is refused: false
+** with ERROR_CONFIG. */
+bool url_read_switch(const char *key, const char *text, bool *out, tskdb_error *e);
+/* Seconds, perhaps with a fraction, more than none and up to a day. */
+bool url_read_seconds(const char *key, const char *text, int *milliseconds, tskdb_error *e);
+/* A file that can be read now: whoever reads it later names none in its message. In A. */
+bool url_read_file(const char *key, const char *text, arena *a, const char **out, tskdb_error *e);
+/* Any text, in A. */
+bool url_read_text(const char *text, arena *a, const char **out, tskdb_error *e);
+
+/* Overwrites a decoded secret where it stands; NULL is a no-op. */
+void url_wipe(const char *secret);
+
 /* TEXT with the password and every parameter whose name speaks of a secret
 ** replaced by "***"; also for text that url_parse() refuses. In A; NULL
 ** without memory. */

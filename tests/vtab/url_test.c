@@ -162,6 +162,60 @@ static void random_text(char *out, size_t size, const char *alphabet) {
   out[n] = 0;
 }
 
+/* KEY is named by every refusal. */
+static void expect_refused(bool read) {
+  ck_assert(!read);
+  ck_assert_int_eq(error.klass, ERROR_CONFIG);
+  ck_assert_msg(strstr(error.text, "some_key") != NULL, "%s", error.text);
+  error_clear(&error);
+}
+
+START_TEST(switches_are_read_or_refused) {
+  static const char *const yes[] = {"true", "TRUE", "1", "yes", "On"};
+  static const char *const no[] = {"false", "False", "0", "NO", "off"};
+  bool on;
+  for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+    ck_assert(url_read_switch("some_key", yes[i], &on, &error) && on);
+    ck_assert(url_read_switch("some_key", no[i], &on, &error) && !on);
+  }
+  expect_refused(url_read_switch("some_key", "", &on, &error));
+  expect_refused(url_read_switch("some_key", "2", &on, &error));
+  expect_refused(url_read_switch("some_key", "truely", &on, &error));
+}
+END_TEST
+
+START_TEST(seconds_become_milliseconds_or_are_refused) {
+  static const char *const bad[] = {"", "0", "-1", "5s", " 5", "86400.1", "1e300", "nan", "Infinity"};
+  int ms = 0;
+  ck_assert(url_read_seconds("some_key", "5", &ms, &error));
+  ck_assert_int_eq(ms, 5000);
+  ck_assert(url_read_seconds("some_key", "0.25", &ms, &error));
+  ck_assert_int_eq(ms, 250);
+  ck_assert(url_read_seconds("some_key", "0.00001", &ms, &error));
+  ck_assert_int_eq(ms, 1);
+  ck_assert(url_read_seconds("some_key", "86400", &ms, &error));
+  ck_assert_int_eq(ms, 86400000);
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    expect_refused(url_read_seconds("some_key", bad[i], &ms, &error));
+  }
+}
+END_TEST
+
+START_TEST(files_must_be_there_and_texts_are_kept) {
+  char given[] = "/etc/passwd", secret[] = "hush";
+  const char *out = NULL;
+  ck_assert(url_read_file("some_key", given, &memory, &out, &error));
+  ck_assert(out != given);
+  ck_assert_str_eq(out, given);
+  expect_refused(url_read_file("some_key", "/nowhere/at/all", &memory, &out, &error));
+  ck_assert(url_read_text("", &memory, &out, &error));
+  ck_assert_str_eq(out, "");
+  url_wipe(secret);
+  ck_assert_int_eq(memcmp(secret, "\0\0\0\0", sizeof secret), 0);
+  url_wipe(NULL);
+}
+END_TEST
+
 /* The password is written as it is, with whatever is special in a URL. */
 START_TEST(no_raw_password_is_ever_shown) {
   char password[40], text[128], head[12], tail[12];
@@ -228,6 +282,9 @@ int main(void) {
   tcase_add_test(cases, bad_urls_are_explained_without_quoting_them);
   tcase_add_test(cases, a_scheme_is_found_also_without_slashes);
   tcase_add_test(cases, secrets_are_replaced);
+  tcase_add_test(cases, switches_are_read_or_refused);
+  tcase_add_test(cases, seconds_become_milliseconds_or_are_refused);
+  tcase_add_test(cases, files_must_be_there_and_texts_are_kept);
   tcase_add_test(cases, no_raw_password_is_ever_shown);
   tcase_add_test(cases, any_text_is_survived);
 #ifdef TSKDB_FAULT_INJECTION

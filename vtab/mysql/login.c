@@ -13,7 +13,6 @@
 **   2. Its secrets are wiped before its memory is freed.
 **   3. Every parameter of the URL is known here, or it is an error.
 */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,7 @@
 #include "vtab/mysql/mysql_driver.h"
 #include "vtab/url.h"
 
-enum { DEFAULT_PORT = 3306, MAX_MILLISECONDS = 24 * 3600 * 1000 };
+enum { DEFAULT_PORT = 3306 };
 
 /* What is being made of one URL. */
 typedef struct reader {
@@ -54,19 +53,9 @@ static bool same_name(const char *a, const char *b) {
   return *a == *b;
 }
 
-static bool read_switch(reader *r, const char *key, const char *text, bool *out) {
-  static const char *const yes[] = {"true", "1", "yes", "on"}, *const no[] = {"false", "0", "no",
-                                                                              "off"};
-  for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
-    *out = strcasecmp(text, yes[i]) == 0;
-    if (*out || strcasecmp(text, no[i]) == 0) return true;
-  }
-  return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be true or false", key);
-}
-
 static bool read_tls_switch(reader *r, const char *key, const char *text) {
   bool on;
-  if (!read_switch(r, key, text, &on)) return false;
+  if (!url_read_switch(key, text, &on, r->e)) return false;
   r->login->tls = on ? MYSQL_TLS_VERIFY_FULL : MYSQL_TLS_DISABLE;
   r->login->tls_given = true;
   return true;
@@ -91,59 +80,33 @@ static bool read_charset(reader *r, const char *key, const char *text) {
     "URL parameter %s can only be utf8mb4: columns of every character set arrive in it", key);
 }
 
-/* Seconds, possibly with a fraction, into milliseconds. */
-static bool read_seconds(reader *r, const char *key, const char *text, int *out) {
-  double seconds;
-  if (!value_parse_real(text, strlen(text), &seconds) || !(seconds > 0) ||
-      seconds * 1000 > MAX_MILLISECONDS) {
-    return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be a number of seconds up to a day",
-                     key);
-  }
-  *out = seconds * 1000 < 1 ? 1 : (int)(seconds * 1000);
-  return true;
-}
-
 static bool read_connect_timeout(reader *r, const char *key, const char *text) {
-  return read_seconds(r, key, text, &r->login->connect_timeout_ms);
+  return url_read_seconds(key, text, &r->login->connect_timeout_ms, r->e);
 }
 
 static bool read_read_timeout(reader *r, const char *key, const char *text) {
-  return read_seconds(r, key, text, &r->login->read_timeout_ms);
+  return url_read_seconds(key, text, &r->login->read_timeout_ms, r->e);
 }
 
 static bool read_compress(reader *r, const char *key, const char *text) {
-  return read_switch(r, key, text, &r->login->compress);
-}
-
-static bool copy(reader *r, const char **out, const char *text) {
-  *out = arena_strdup(&r->login->arena, text);
-  return *out || error_memory(r->e);
-}
-
-/* A file that the library reads much later, with a message that names no file. */
-static bool read_file_name(reader *r, const char *key, const char *text, const char **out) {
-  if (access(text, R_OK) != 0) {
-    return error_set(r->e, ERROR_CONFIG, "URL parameter %s: cannot read \"%s\": %s", key, text,
-                     strerror(errno));
-  }
-  return copy(r, out, text);
+  return url_read_switch(key, text, &r->login->compress, r->e);
 }
 
 static bool read_ca(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->ca);
+  return url_read_file(key, text, &r->login->arena, &r->login->ca, r->e);
 }
 
 static bool read_certificate(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->certificate);
+  return url_read_file(key, text, &r->login->arena, &r->login->certificate, r->e);
 }
 
 static bool read_key(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->key);
+  return url_read_file(key, text, &r->login->arena, &r->login->key, r->e);
 }
 
 static bool read_socket(reader *r, const char *key, const char *text) {
   (void)key;
-  return copy(r, &r->socket, text);
+  return url_read_text(text, &r->login->arena, &r->socket, r->e);
 }
 
 static const struct parameter {
@@ -338,11 +301,6 @@ static bool read_url(reader *r, const endpoint *at) {
   return !l->arena.failed || error_memory(r->e);
 }
 
-/* A wiped password is also one in the URL's own arena. */
-static void wipe(const char *secret) {
-  if (secret) mem_wipe((char *)(uintptr_t)secret, strlen(secret));
-}
-
 mysql_login *login_new(const endpoint *at, tskdb_error *e) {
   arena a = {0};
   url u;
@@ -355,7 +313,7 @@ mysql_login *login_new(const endpoint *at, tskdb_error *e) {
     reader r = {.login = l, .url = &u, .e = e};
     l->tls = MYSQL_TLS_PREFER;
     bool ok = read_url(&r, at);
-    wipe(u.password);
+    url_wipe(u.password);   /* the login has its own */
     if (!ok) {
       login_free(l);
       l = NULL;
@@ -367,7 +325,7 @@ mysql_login *login_new(const endpoint *at, tskdb_error *e) {
 
 void login_free(mysql_login *l) {
   if (!l) return;
-  wipe(l->password);
+  url_wipe(l->password);
   arena_free(&l->arena);
   mem_free(l);
 }

@@ -11,17 +11,15 @@
 **   2. Its secrets are wiped before its memory is freed.
 **   3. Every parameter of the URL is known here, or it is an error.
 */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "vtab/memory.h"
 #include "vtab/redis/redis_driver.h"
 #include "vtab/url.h"
 
-enum { DEFAULT_PORT = 6379, SENTINEL_PORT = 26379, MAX_SECONDS = 24 * 3600 };
+enum { DEFAULT_PORT = 6379, SENTINEL_PORT = 26379 };
 
 /* What is being made of one URL. */
 typedef struct reader {
@@ -63,86 +61,61 @@ static bool read_tls_mode(reader *r, const char *key, const char *text) {
 }
 
 static bool read_tls_switch(reader *r, const char *key, const char *text) {
-  if (strcasecmp(text, "true") == 0 || strcmp(text, "1") == 0)
-    return set_tls(r, REDIS_TLS_VERIFY_FULL);
-  if (strcasecmp(text, "false") == 0 || strcmp(text, "0") == 0) return set_tls(r, REDIS_TLS_OFF);
-  return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be true or false", key);
-}
-
-static bool copy(reader *r, const char **out, const char *text) {
-  *out = arena_strdup(&r->login->arena, text);
-  return *out || error_memory(r->e);
-}
-
-static bool read_file_name(reader *r, const char *key, const char *text, const char **out) {
-  if (access(text, R_OK) != 0) {
-    return error_set(r->e, ERROR_CONFIG, "URL parameter %s: cannot read \"%s\": %s", key, text,
-                     strerror(errno));
-  }
-  return copy(r, out, text);
+  bool on;
+  return url_read_switch(key, text, &on, r->e) &&
+         set_tls(r, on ? REDIS_TLS_VERIFY_FULL : REDIS_TLS_OFF);
 }
 
 static bool read_ca(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->ca);
+  return url_read_file(key, text, &r->login->arena, &r->login->ca, r->e);
 }
 
 static bool read_certificate(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->certificate);
+  return url_read_file(key, text, &r->login->arena, &r->login->certificate, r->e);
 }
 
 static bool read_key(reader *r, const char *key, const char *text) {
-  return read_file_name(r, key, text, &r->login->key);
-}
-
-/* Digits alone, up to MOST. */
-static bool parse_number(const char *text, int most, int *out) {
-  char *end;
-  long n = strtol(text, &end, 10);
-  if (*text < '0' || *text > '9' || *end || n > most) return false;
-  *out = (int)n;
-  return true;
+  return url_read_file(key, text, &r->login->arena, &r->login->key, r->e);
 }
 
 static bool read_database(reader *r, const char *key, const char *text) {
-  if (parse_number(text, 1000000, &r->login->database)) return true;
-  return error_set(r->e, ERROR_CONFIG, "URL %s: a Redis database is a number", key);
+  const long most = 1000000;
+  char *end;
+  long n = strtol(text, &end, 10);
+  if (*text < '0' || *text > '9' || *end || n > most) {
+    return error_set(r->e, ERROR_CONFIG, "URL %s: a Redis database is a number", key);
+  }
+  r->login->database = (int)n;
+  return true;
 }
 
 static bool read_connect_timeout(reader *r, const char *key, const char *text) {
-  int seconds;
-  if (parse_number(text, MAX_SECONDS, &seconds) && seconds > 0) {
-    r->login->connect_timeout_ms = seconds * 1000;
-    return true;
-  }
-  return error_set(r->e, ERROR_CONFIG, "URL parameter %s must be a number of seconds up to a day",
-                   key);
+  return url_read_seconds(key, text, &r->login->connect_timeout_ms, r->e);
 }
 
 static bool read_socket(reader *r, const char *key, const char *text) {
   (void)key;
-  return copy(r, &r->socket, text);
+  return url_read_text(text, &r->login->arena, &r->socket, r->e);
 }
 
 static bool read_client_name(reader *r, const char *key, const char *text) {
   (void)key;
-  return copy(r, &r->login->client_name, text);
+  return url_read_text(text, &r->login->arena, &r->login->client_name, r->e);
 }
 
 static bool read_master(reader *r, const char *key, const char *text) {
   (void)key;
-  return copy(r, &r->login->master, text);
+  return url_read_text(text, &r->login->arena, &r->login->master, r->e);
 }
 
 static bool read_sentinel_user(reader *r, const char *key, const char *text) {
   (void)key;
-  r->login->sentinel.user = arena_strdup(&r->login->arena, text);
-  return true;
+  return url_read_text(text, &r->login->arena, &r->login->sentinel.user, r->e);
 }
 
 static bool read_sentinel_password(reader *r, const char *key, const char *text) {
   (void)key;
-  r->login->sentinel.password = arena_strdup(&r->login->arena, text);
-  return true;
+  return url_read_text(text, &r->login->arena, &r->login->sentinel.password, r->e);
 }
 
 static const struct parameter {
@@ -280,16 +253,12 @@ static bool read_url(reader *r, const endpoint *at) {
          (l->tls == REDIS_TLS_OFF || redis_tls_context(l, r->e));
 }
 
-static void wipe(char *text) {
-  if (text) mem_wipe(text, strlen(text));
-}
-
 /* The decoded URL has the secrets in an arena of its own. */
 static void wipe_url(url *u) {
-  wipe((char *)u->password);
+  url_wipe(u->password);
   for (int i = 0; i < u->n_parameters; i++) {
     if (strcmp(u->parameters[i].key, "sentinel_password") == 0)
-      wipe((char *)u->parameters[i].value);
+      url_wipe(u->parameters[i].value);
   }
 }
 
@@ -314,8 +283,8 @@ redis_login *redis_login_new(const endpoint *at, tskdb_error *e) {
 void redis_login_free(redis_login *l) {
   if (!l) return;
   redis_tls_context_free(l);
-  wipe(l->server.password);
-  wipe(l->sentinel.password);
+  url_wipe(l->server.password);
+  url_wipe(l->sentinel.password);
   arena_free(&l->arena);
   mem_free(l);
 }

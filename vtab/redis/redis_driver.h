@@ -47,8 +47,8 @@ typedef struct redis_host {
 } redis_host;
 
 typedef struct redis_credentials {
-  char *user;                  /* NULL: the default user */
-  char *password;              /* NULL: none */
+  const char *user;            /* NULL: the default user */
+  const char *password;        /* NULL: none */
 } redis_credentials;
 
 /* Immutable once made; owned by the connection, wiped when that is closed. */
