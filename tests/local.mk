@@ -48,6 +48,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/index.test \
+	%reldir%/vtab/mysql_types.test \
 	%reldir%/vtab/redis.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \

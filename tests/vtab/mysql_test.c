@@ -272,19 +272,13 @@ END_TEST
 
 /* ---- types --------------------------------------------------------------------------- */
 
-/* One column of TYPE holds VALUES; what is read is EXPECTED, or, where that is
-** NULL, what the server itself writes for CAST(a AS CHAR). */
+/* One column of TYPE holds VALUES; what is read is EXPECTED.  Every type beside the
+** server's own client: mysql_types.test. */
 static const struct type_case {
   const char *type, *values, *expected;
 } type_cases[] = {
-  {"TINYINT", "(-128),(127),(NULL),(0)", NULL},
   {"TINYINT(1)", "(2),(1)", "2\n1\n"},
-  {"SMALLINT UNSIGNED", "(0),(65535)", NULL},
-  {"MEDIUMINT", "(-8388608),(8388607)", NULL},
-  {"MEDIUMINT UNSIGNED", "(16777215)", NULL},
-  {"INT", "(-2147483648),(2147483647)", NULL},
   {"INT UNSIGNED ZEROFILL", "(7),(4294967295)", "7\n4294967295\n"},
-  {"BIGINT", "(-9223372036854775808),(9223372036854775807)", NULL},
   {"BIGINT UNSIGNED", "(9223372036854775807),(9223372036854775808),(18446744073709551615)",
    "9223372036854775807\n9.223372036854776e+18\n1.8446744073709552e+19\n"},
   {"DECIMAL(10,2)", "(-99999999.99),(1.50),(2)", "-99999999.99\n1.5\n2\n"},
@@ -300,31 +294,22 @@ static const struct type_case {
   {"BIT(64)", "(0xff00000000000001)", "x'ff00000000000001'\n"},
   {"YEAR", "(0),(1901),(2155)", "0\n1901\n2155\n"},
   {"CHAR(10)", "('ab  '),(''),('é😀')", "ab\n\né😀\n"},
-  {"VARCHAR(20)", "('ab  '),(''),(NULL),('😀')", NULL},
   {"VARCHAR(20) CHARACTER SET latin1", "('é'),('€uro'),('ß')", "é\n€uro\nß\n"},
   {"TEXT CHARACTER SET utf16", "('é😀')", "é😀\n"},
-  {"VARCHAR(20) COLLATE utf8mb4_bin", "(CONCAT('a', CHAR(0), 'b'))", NULL},
-  {"ENUM('small','large','it''s')", "('large'),('it''s'),(NULL)", NULL},
-  {"SET('a','b','c')", "('a,c'),(''),('b')", NULL},
   {"BINARY(4)", "(0x0001),('abcd')", "x'00010000'\nx'61626364'\n"},
   {"VARBINARY(10)", "(0xff00),('')", "x'ff00'\nx''\n"},
   {"BLOB", "(0x00),(NULL)", "x'00'\nNULL\n"},
-  {"DATE", "('1000-01-01'),('9999-12-31'),('0001-02-03')", NULL},
-  {"DATETIME", "('2026-01-02 03:04:05'),('9999-12-31 23:59:59')", NULL},
   {"DATETIME(6)",
    "('2026-01-02 03:04:05.120000'),('2026-01-02 03:04:05'),('2026-01-02 03:04:05.000001')",
    "2026-01-02 03:04:05.12\n2026-01-02 03:04:05\n2026-01-02 03:04:05.000001\n"},
   {"TIMESTAMP(3) NULL", "('2026-01-02 03:04:05.250'),('1970-01-01 00:00:01'),(NULL)",
    "2026-01-02 03:04:05.25\n1970-01-01 00:00:01\nNULL\n"},
-  {"TIME", "('-838:59:59'),('838:59:59'),('00:00:00'),('-00:00:01'),('100:00:00')", NULL},
   {"TIME(6)", "('12:30:00.500000'),('-01:00:00.000001')", "12:30:00.5\n-01:00:00.000001\n"},
-  {"JSON", "('{\"a\": [1, null]}')", NULL},
   {"GEOMETRY", "(ST_GeomFromText('POINT(1 2)'))",
    "x'0101000000000000000000f03f0000000000000040'\n"},
-  {"LONGTEXT", "(REPEAT('é', 100000)),('short'),(REPEAT('x', 300))", NULL},
 };
 
-START_TEST(type_reads_as_the_server_writes_it) {
+START_TEST(type_is_read_as_a_table_and_as_a_query) {
   const struct type_case *t = &type_cases[_i];
   char sql[1000];
   buffer got = {0};
@@ -340,9 +325,8 @@ START_TEST(type_reads_as_the_server_writes_it) {
   compile(&a, c);
   fetch_text(c, &a.request, &got, &e);
   assert_no_error(&e, t->type);
-  const char *judge = t->expected ? t->expected : rows_of(c, "SELECT CAST(a AS CHAR) FROM typed");
-  ck_assert_msg(strcmp(judge, buffer_cstr(&got)) == 0, "%s: got %s expected %s", t->type,
-                buffer_cstr(&got), judge);
+  ck_assert_msg(strcmp(t->expected, buffer_cstr(&got)) == 0, "%s: got %s expected %s", t->type,
+                buffer_cstr(&got), t->expected);
   /* The same from a description, without a catalog. */
   ck_assert_msg(strcmp(rows_of(c, "SELECT a FROM typed"), buffer_cstr(&got)) == 0 ||
                 strcmp(t->type, "GEOMETRY") == 0, "%s as a query: %s", t->type, buffer_cstr(&got));
@@ -782,7 +766,7 @@ static Suite *suite(void) {
   tcase_add_test(t, another_thread_can_cancel);
   tcase_add_test(t, exec_binds_counts_and_discards);
   t = group(s, "types", true);
-  tcase_add_loop_test(t, type_reads_as_the_server_writes_it, 0,
+  tcase_add_loop_test(t, type_is_read_as_a_table_and_as_a_query, 0,
                       (int)(sizeof type_cases / sizeof type_cases[0]));
   tcase_add_test(t, zero_dates_are_read_as_they_are);
   tcase_add_test(t, mariadb_uuid_and_inet_are_text);
