@@ -230,7 +230,8 @@ class Conditions:
         many, one = ("%", "_") if "LIKE" in word else ("*", "?")
         return self.rng.choice([
             value, value[:cut] + many, many + value[cut:], value[:cut] + one + value[cut + 1:],
-            value.upper() + many, value[:1].swapcase() + value[1:cut] + many
+            value.upper() + many, value[:1].swapcase() + value[1:cut] + many,
+            value[:cut] + many + "\0" + one, value.split("\0")[0], many + value.upper()[1:]
         ])
 
     def row_value(self, fields):

@@ -55,7 +55,7 @@ class Table:
 LAYOUT = {
     "numbers": (("id", ), 70, ("n_bigint", "n_decimal"),
                 ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real",
-                 "decimal", "wide", "unbounded", "year", "bit"]),
+                 "decimal", "wide", "unbounded", "zerofill", "zerofill decimal", "year", "bit"]),
     "words": (("k", ), 110, ("w_varchar", "w_bytewise", "w_char", "w_latin"),
               ["text", "varchar", "bytewise", "folding", "unpadded", "latin", "char",
                "unpadded char", "folding char", "enum", "set", "uuid", "json", "jsonb", "int"]),
@@ -65,8 +65,8 @@ LAYOUT = {
                "composite", "inet", "inet6", "geometry", "smallint"]),
     "bag": ((), 48, ("b_int", ),
             ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
-             "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid", "char", "json",
-             "jsonb", "inet", "text array", "composite"])
+             "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid", "char", "folding char", "json",
+             "jsonb", "inet", "text array", "composite", "long bytes", "zerofill", "zerofill decimal"])
 }
 
 

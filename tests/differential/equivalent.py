@@ -1,10 +1,15 @@
 """equivalent.py - mutants of pushdown rows that mean the same, and why: no statement can notice."""
 
+C = ' COLLATE pg_catalog."C"'
+TEXTS = " OPERATOR(pg_catalog.=) ANY ({v}::pg_catalog.text[])"
+OTHER = "(CASE WHEN {c} IS NOT NULL THEN pg_catalog.concat({c}) END)"
 INDEX = "it is there for the index"
 BESIDE = "the bound lies beside the value, and < and > are not sent"
 SAME_ORDER = "ICU orders digits, '-', blanks and letters as C does; other libraries do not"
 RECHECKED = "SQLite checks an IN list again, so more rows do not show"
 
+ONLY_ASCII = "such values have no letters beyond ASCII"
+NO_CONSTANT = "only a pattern with a NUL finds more, and such a one is no constant to SQLite"
 DERIVED = "SQLite checks a range under NOCASE again, as it may come from a LIKE"
 
 NOCASE = ('pg_catalog.lower({c} COLLATE pg_catalog."C") {op}'
@@ -19,6 +24,17 @@ LIKE = ("(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin"
         " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', " + BYTES + ") > 0"
         " OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)")
 
+
+
+def like(text):
+    """PostgreSQL's LIKE over a text."""
+    return (f"pg_catalog.lower({text}{C}) OPERATOR(pg_catalog.~~)"
+            f" pg_catalog.like_escape(pg_catalog.lower({{v}}::pg_catalog.text{C}), '')")
+
+
+def plain(text, pattern):
+    """MySQL's LIKE over a text without letters."""
+    return f"({text} LIKE {pattern} ESCAPE '|' OR LOCATE(x'00', CAST({{v}} AS BINARY)) > 0)"
 
 
 def date_range(kind):
@@ -39,6 +55,15 @@ KNOWN = {
         (NUMERIC, "OPERATOR(pg_catalog.>) for >=", BESIDE),
         (NOCASE, "OPERATOR(pg_catalog.<=) for <", DERIVED),
         (CHAR, "without {c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar", INDEX),
+        ("{c}" + TEXTS, "any column", RECHECKED),
+        ("pg_catalog.rtrim({c})" + C + " OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.rtrim(v)"
+         " FROM pg_catalog.unnest({v}::pg_catalog.text[]) v))", "the column's own collation", RECHECKED),
+        (like(OTHER), "the column's own collation", ONLY_ASCII),
+        (like("pg_catalog.timezone('UTC', {c})::pg_catalog.text"), "the column's own collation",
+         ONLY_ASCII),
+        ("{c}::pg_catalog.text" + C, "the column's own collation", SAME_ORDER),
+    ] + [(text + C + TEXTS, "the column's own collation", RECHECKED)
+         for text in ("{c}", OTHER, "{c}::pg_catalog.text", "pg_catalog.to_json({c})::pg_catalog.text")
     ] + [(date_range(kind), "the column's own collation", SAME_ORDER)
          for kind in ("date", "timestamp", "timestamptz")],
     "mysql": [
@@ -53,6 +78,11 @@ KNOWN = {
         (TEXT_IN, "the column's own collation", RECHECKED),
         (TEXT_IN, "without {c} IN ({v})", INDEX),
         (TEXT_IN, "without " + BYTES + " IN ({v})", RECHECKED),
+        (plain("CAST({c} AS CHAR)", "{v}"), "exact for superset", NO_CONSTANT),
+        (plain("CAST({c} AS CHAR)", "LOWER({v})"), "exact for superset", NO_CONSTANT),
+        (plain("IF(MICROSECOND({c}) = 0, SUBSTRING_INDEX(CAST({c} AS CHAR), '.', 1),"
+               " TRIM(TRAILING '0' FROM CAST({c} AS CHAR)))", "{v}"), "exact for superset",
+         NO_CONSTANT),
         (BYTES, "the column's own character set", "the bytes of latin1 are in the same order"),
         (LIKE, "the column's own collation", "a NUL is found by its byte in any collation"),
     ],

@@ -370,6 +370,8 @@ class Generator(Conditions):
         if self.chance(0.25):
             select.where = Node(self.rng.choice(["({} AND {})", "({} OR {})"]), select.where,
                                 self.condition(fields, 2), condition=True)
+        if self.chance(0.25):  # shows rows that SQLite would drop after a LIMIT was sent
+            self.limits(select)
         return select
 
     def aimed_term(self, aim, f):

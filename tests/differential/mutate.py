@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """mutate.py - pushdown rows are made wrong, one after the other: the differential test must notice.
 
-  mutate.py --server NAME [--seed N] [--row N] [--tries N]
+  mutate.py --server NAME [--seed N] [--row N] [--tries N] [--digits]
+
+--digits: only the rows of numbers that are texts, which no other run has (run.py).
 
 Needs a build with --enable-fault-injection (vtab/pushdown_fault.h); exits with 77 without one.  A mutant is
 noticed when a statement that aims at its row differs from the native twin, or fails.  What is not
@@ -19,6 +21,7 @@ from generator import Generator
 from run import EACH, Run, host
 from servers import SERVERS
 
+DIGITS = "numeric text"
 OTHER_COLLATIONS = ("NOCASE", "RTRIM")
 
 
@@ -30,6 +33,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--row", type=int, help="this one alone")
     parser.add_argument("--tries", type=int, default=1500, help="statements for a mutant")
+    parser.add_argument("--digits", action="store_true")
     parser.set_defaults(native=False, case=None)
     return parser.parse_args()
 
@@ -84,6 +88,8 @@ class Mutation:
         server = SERVERS[self.options.server]
         for row in self.run.coverage.rows:
             if self.options.row not in (None, row.number):
+                continue
+            if self.options.digits and DIGITS not in row.classes:
                 continue
             for words, fields in server.mutants(row):
                 aims = self.aims(row, fields)

@@ -120,6 +120,9 @@ KINDS = [
         str(INT64 + 1),
         str(-INT64), "12345678901234567890123456789012345678"
     ], numeric=True),
+    # Written with zeros before them: of the first they do not arrive.
+    Kind("zerofill", ["0", "5", "10", "7", "100", str(INT64)], numeric=True),
+    Kind("zerofill decimal", ["0.00", "1.50", "10.25", "5.00", "100.00"], numeric=True, calm=True),
     Kind("year", [0, 1901, 1970, 2000, 2026, 2155], numeric=True, calm=True),
     Kind("bit", [0, 1, 5, 7, 255, 256, 65535], numeric=True, calm=True),
     Kind("text", TEXTS, characters=True),
@@ -147,6 +150,7 @@ KINDS = [
     Kind("seconds", [t for t in STAMPS if "." not in t]),
     Kind("timestamptz", UNIX_STAMPS),
     Kind("bytes", BLOBS),
+    Kind("long bytes", [b"", b"a"]),
     Kind("padded bytes", [b.ljust(4, b"\0") for b in (b"", b"a", b"ab\0", b"abcd", b"\xff")]),
     Kind("interval", ["1 day", "01:02:03", "-1 days", "1 year"]),
     Kind("geometry", []),

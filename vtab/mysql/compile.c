@@ -44,18 +44,18 @@
 #define BYTES_OF(text) "CAST(" text " AS BINARY)"
 #define BYTES_OF_TIME BYTES_OF(TEXT_OF_TIME)
 #define BYTES_OF_CHAR BYTES_OF("CAST({c} AS CHAR)")
-#define BYTES_OF_NUMBER BYTES_OF("CAST({c} + 0 AS CHAR)")
 #define BYTES_OF_WKB "ST_AsWKB({c})"
 
-/* The same of text without letters and NULs. */
-#define LIKE_PLAIN(text) \
-  "(" text " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
+/* The same of text that has neither bars, capitals nor NULs. */
+#define LIKE_PLAIN(text, pattern) \
+  "(" text " LIKE " pattern " ESCAPE '|' OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)"
 
 /* Whatever is compared as the bytes of its text. */
 #define BYTES_RULES(classes, collations, needs, bytes) \
   {OPS_COMPARE, classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes " {op} {v}"}, \
   {OPS(OP_IN), classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes " IN ({v})"}, \
-  {OPS(OP_IS_NOT), classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, "NOT (" bytes " <=> {v})"}
+  {OPS(OP_IS_NOT), classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, \
+   "NOT (" bytes " <=> {v})"}
 #define BYTES_SORTED(classes, collations, needs, bytes) \
   {OPS_SORTED, classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes}
 
@@ -123,9 +123,9 @@ const pushdown_row mysql_pushdown[] = {
   BYTES_RULES(CLASSES(CLASS_TIME), BINARY, 0, BYTES_OF_TIME),
   BYTES_SORTED(CLASSES(CLASS_TIME), BINARY, 0, BYTES_OF_TIME),
   {OPS(OP_LIKE), CLASSES(CLASS_DATE), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
-   LIKE_PLAIN("CAST({c} AS CHAR)")},
+   LIKE_PLAIN("CAST({c} AS CHAR)", "{v}")},
   {OPS(OP_LIKE), CLASSES_STAMP | CLASSES(CLASS_TIME), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
-   LIKE_PLAIN(TEXT_OF_TIME)},
+   LIKE_PLAIN(TEXT_OF_TIME, "{v}")},
 
   /* text whose own comparison is over bytes */
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES_PLAIN, BINARY, COLUMN_EQ_BYTES, 0, PUSH_EXACT, REASON_NONE,
@@ -153,10 +153,10 @@ const pushdown_row mysql_pushdown[] = {
   {OPS_EQUAL, CLASSES(CLASS_UUID), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} IN ({v})"},
   BYTES_RULES(CLASSES(CLASS_UUID) | CLASSES(CLASS_OTHER), BINARY, 0, BYTES_OF_CHAR),
   BYTES_SORTED(CLASSES(CLASS_UUID), BINARY, 0, BYTES_OF_CHAR),
-  BYTES_RULES(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_NUMBER),
-  BYTES_SORTED(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_NUMBER),
-  {OPS(OP_LIKE), CLASSES(CLASS_UUID) | CLASSES(CLASS_OTHER), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
-   LIKE_PLAIN("LOWER(CAST({c} AS CHAR))")},
+  BYTES_RULES(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_CHAR),
+  BYTES_SORTED(CLASSES(CLASS_NUMERIC_TEXT), BINARY, MYSQL_NO_ZEROFILL, BYTES_OF_CHAR),
+  {OPS(OP_LIKE), CLASSES(CLASS_UUID), 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN,
+   LIKE_PLAIN("CAST({c} AS CHAR)", "LOWER({v})")},
 
   /* bytes */
   {OPS_COMPARE, CLASSES(CLASS_BYTES), 0, 0, 0, PUSH_EXACT, REASON_NONE, "{c} {op} {v}"},

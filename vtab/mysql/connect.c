@@ -35,7 +35,8 @@ static const char pin[] =
   "time_zone = '+00:00', "
   "sql_mode = "
   "'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
-  "max_sort_length = " STRING(MYSQL_MAX_SORT_LENGTH) ", sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, "
+  "max_sort_length = " STRING(MYSQL_MAX_SORT_LENGTH) ", "
+  "sql_auto_is_null = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, "
   "group_concat_max_len = 4294967295, net_write_timeout = 86400";
 
 static bool pin_session(mysql_connection *c, const wait_scope *w, tskdb_error *e) {

@@ -199,7 +199,8 @@ void types_of_field(column *c, const MYSQL_FIELD *f, const discovery *want, aren
     snprintf(arguments, sizeof(arguments), "(%ld)", d.precision);
   }
   bool number = types[find_type(d.data_type)].klass == CLASS_INT;
-  c->remote_type = arena_printf(a, "%s%s%s%s", d.data_type, arguments, number && is_unsigned ? " unsigned" : "",
+  c->remote_type = arena_printf(a, "%s%s%s%s", d.data_type, arguments,
+                                number && is_unsigned ? " unsigned" : "",
                                 f->flags & ZEROFILL_FLAG ? " zerofill" : "");
   d.column_type = c->remote_type;
   types_of_declaration(c, &d, want);

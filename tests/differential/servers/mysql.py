@@ -12,6 +12,7 @@ GEOMETRIES = [POINT, "0101000000" + "0" * 32, "010200000002000000" + "0" * 32 + 
 ZERO_DATES = ["0000-00-00", "2026-00-00", "2026-01-00"]
 OWN = {
     "text": [(f"CONVERT(X'{t.encode().hex()}' USING utf8mb4)", t) for t in LONG],
+    "long bytes": [(f"X'{t.encode().hex()}'", t.encode()) for t in LONG],
     "geometry": [(f"ST_GeomFromWKB(X'{g}')", bytes.fromhex(g)) for g in GEOMETRIES],
     "double": [("-0e0", 0.0)], "date": [(quoted(t), t) for t in ZERO_DATES],
     "time": [(quoted(t), t) for t in ("100:00:00", "-01:00:00", "838:59:59")],
@@ -31,7 +32,8 @@ class Mysql(SqlServer):
         "bool": "tinyint(1)", "smallint": "smallint", "int": "int", "bigint": "bigint",
         "unsigned": "bigint unsigned", "double": "double", "real": "float",
         "decimal": "decimal(12,2)", "wide": "decimal(38,20)", "unbounded": "decimal(40,0)",
-        "year": "year", "bit": "bit(16)", "text": "text", "varchar": "varchar(256)",
+        "zerofill": "bigint unsigned zerofill", "zerofill decimal": "decimal(8,2) zerofill",
+        "year": "year", "long bytes": "blob", "bit": "bit(16)", "text": "text", "varchar": "varchar(256)",
         "bytewise": "varchar(300) COLLATE utf8mb4_bin",
         "folding": "varchar(256) COLLATE utf8mb4_unicode_520_ci",
         "unpadded": "varchar(256) COLLATE utf8mb4_nopad_bin",
@@ -69,6 +71,9 @@ class Mysql(SqlServer):
             "UPDATE mysql.innodb_table_stats SET n_rows = 1000000, clustered_index_size = 20000"
             " WHERE database_name = 'differential'", "FLUSH TABLES"
         ]
+
+    def in_digits(self, kind, native, value):
+        return native, value.zfill(9) if kind.name == "zerofill decimal" else value
 
     def own(self, kind):
         return OWN.get(kind.name, [])
