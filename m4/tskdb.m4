@@ -1,10 +1,11 @@
 dnl tskdb.m4 - the macros of tskdb's own configure.ac.
 
-dnl TSKDB_DRIVER(NAME, PKG-CONFIG MODULES, CONFIG PROGRAMS)
+dnl TSKDB_DRIVER(NAME, PKG-CONFIG MODULES, CONFIG PROGRAMS, MODULE BESIDE)
 dnl --with-NAME=yes|no|auto.  The client library is the first of the modules, else of the
-dnl programs, that is found; auto leaves the driver out when there is none, yes makes that an
-dnl error.  Gives NAME_CFLAGS, NAME_LIBS, NAME_REQUIRES (for tskdb.pc), the conditional
-dnl DRIVER_NAME, HAVE_DRIVER_NAME in config.h, and summary_NAME.
+dnl programs, that is found; what it needs BESIDE must be there as well.  auto leaves the
+dnl driver out when something is missing, yes makes that an error.  Gives NAME_CFLAGS,
+dnl NAME_LIBS, NAME_REQUIRES (for tskdb.pc), the conditional DRIVER_NAME, HAVE_DRIVER_NAME in
+dnl config.h, and summary_NAME.
 AC_DEFUN([TSKDB_DRIVER], [
   m4_pushdef([UP], m4_toupper([$1]))
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
@@ -13,15 +14,16 @@ AC_DEFUN([TSKDB_DRIVER], [
     [], [with_$1=auto])
   have_driver_$1=no
   summary_$1="no"
+  tskdb_beside="$4"
   AS_IF([test "x$with_$1" != xno], [
     tskdb_module=none
     for tskdb_candidate in $2; do
       AS_IF([$PKG_CONFIG --exists $tskdb_candidate], [tskdb_module=$tskdb_candidate; break])
     done
-    PKG_CHECK_MODULES(UP, [$tskdb_module],
+    PKG_CHECK_MODULES(UP, [$tskdb_module $tskdb_beside],
       [have_driver_$1=yes
        AS_IF([test $tskdb_module != none], [
-         UP[]_REQUIRES=$tskdb_module
+         UP[]_REQUIRES="$tskdb_module $tskdb_beside"
          summary_$1="yes ($tskdb_module `$PKG_CONFIG --modversion $tskdb_module`)"],
         [summary_$1="yes ($UP[]_LIBS)"])],
       [m4_ifnblank([$3], [
@@ -31,25 +33,17 @@ AC_DEFUN([TSKDB_DRIVER], [
            UP[]_LIBS=`$UP[]_CONFIG --libs`
            have_driver_$1=yes
            summary_$1="yes ($UP[]_CONFIG)"])], [:])])
+    AS_IF([test $have_driver_$1 = no], [
+      tskdb_missing="$2"
+      AS_IF([test $tskdb_module != none], [tskdb_missing=$tskdb_beside])
+      summary_$1="no ($tskdb_missing not found)"])
     AS_IF([test "x$with_$1$have_driver_$1" = xyesno],
-      [AC_MSG_ERROR([driver $1 asked for, but its client library ($2) was not found])])
+      [AC_MSG_ERROR([driver $1 asked for, but its client library ($tskdb_missing) was not found])])
   ])
   AS_IF([test $have_driver_$1 = yes],
     [AC_DEFINE([HAVE_DRIVER_]UP, [1], [The $1 driver is built.])])
   AM_CONDITIONAL([DRIVER_]UP, [test $have_driver_$1 = yes])
   AC_SUBST(UP[]_REQUIRES)
-  m4_popdef([UP])
-])
-
-dnl TSKDB_TLS(NAME): the driver NAME speaks TLS by itself and needs OpenSSL for it.
-AC_DEFUN([TSKDB_TLS], [
-  m4_pushdef([UP], m4_toupper([$1]))
-  PKG_CHECK_MODULES([OPENSSL], [openssl >= 1.1.1], [have_openssl=yes], [have_openssl=no])
-  AS_IF([test $have_driver_$1$have_openssl = yesno],
-    [AC_MSG_ERROR([driver $1 needs OpenSSL 1.1.1 or newer; --without-$1 leaves it out])])
-  UP[]_CFLAGS="$UP[]_CFLAGS $OPENSSL_CFLAGS"
-  UP[]_LIBS="$UP[]_LIBS $OPENSSL_LIBS"
-  AS_IF([test -n "$UP[]_REQUIRES"], [UP[]_REQUIRES="$UP[]_REQUIRES openssl"])
   m4_popdef([UP])
 ])
 

@@ -113,6 +113,7 @@ EXTRA_DIST += \
 	%reldir%/hosts/install.sh \
 	%reldir%/hosts/library.py \
 	%reldir%/hosts/node.js \
+	%reldir%/hiredis.sh \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
 	%reldir%/servers.sh \

@@ -217,17 +217,37 @@ stage_distcheck() {
     make -C "$build_dir" -j"$jobs" distcheck
 }
 
-# A build without any driver still works.
+# A build without any driver still works.  Without OpenSSL Redis is left out, or an error if it was
+# asked for.
 stage_no_drivers() {
+    local folder=$build_dir-none/openssl
+    mkdir -p "$folder"
+    printf '#!/bin/sh\ncase $* in *openssl*) exit 1 ;; esac\nexec pkg-config "$@"\n' >"$folder/pkg-config"
+    chmod +x "$folder/pkg-config"
+    (cd "$folder" && export PKG_CONFIG="$folder/pkg-config" &&
+        "$source_dir/configure" | grep 'redis: no (openssl' &&
+        ! "$source_dir/configure" -q --with-redis) || return
     build "$build_dir-none" --without-postgres --without-mysql --without-mongo --without-redis \
         --enable-werror &&
         sqlite3 :memory: ".load $build_dir-none/tskdb" "SELECT 1;"
 }
 
+# The Redis driver with hiredis 1.x; everything else has Debian's 0.14.
+stage_hiredis() {
+    local folder=$build_dir-hiredis/library suite
+    "$source_dir/tests/hiredis.sh" "$folder" || return
+    PKG_CONFIG_PATH=$folder build "$build_dir-hiredis" --without-postgres --without-mysql \
+        --without-mongo --with-redis --enable-werror LDFLAGS="-L$folder -Wl,-rpath,$folder" || return
+    cd "$build_dir-hiredis" || return
+    # shellcheck disable=SC1091 # made by configure
+    . tests/environment
+    for suite in redis_test redis_pushdown_test; do "tests/vtab/$suite" || return; done
+}
+
 # --- the run ---------------------------------------------------------------------------------
 
 work=$(mktemp -d)
-export -f build run_test stage_asan stage_clang stage_distcheck stage_no_drivers stage_tsan stage_valgrind
+export -f build run_test stage_asan stage_clang stage_distcheck stage_hiredis stage_no_drivers stage_tsan stage_valgrind
 export source_dir build_dir jobs work
 
 if [ -z "$list" ]; then
@@ -249,6 +269,7 @@ for suite in $suites; do
 done
 run_suite stage/clang 120 bash -c stage_clang
 run_suite stage/no-drivers 60 bash -c stage_no_drivers
+run_suite stage/hiredis 90 bash -c stage_hiredis
 run_suite stage/asan 480 bash -c stage_asan
 run_suite stage/tsan 180 bash -c stage_tsan
 run_suite stage/valgrind 60 bash -c stage_valgrind

@@ -13,7 +13,8 @@
 **   2. A node whose bytes cannot be understood or did not arrive is not read
 **      again: the connection is broken.
 **
-** hiredis 0.14 and 1.x differ in the type of an array's length.
+** hiredis 0.14 and 1.x differ in the type of an array's length; 1.x also reads
+** the types of RESP3, which a server sends unasked only if it is none.
 */
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,18 @@ static void *take_nil(const redisReadTask *t) {
   return give(t, &(redis_element){.kind = REDIS_NIL});
 }
 
+#if HIREDIS_MAJOR >= 1
+/* Of RESP3, which nobody asked for. */
+static void *take_double(const redisReadTask *t, double number, char *text, size_t length) {
+  (void)number;
+  return give(t, &(redis_element){.kind = REDIS_STRING, .bytes = text, .length = length});
+}
+
+static void *take_bool(const redisReadTask *t, int boolean) {
+  return give(t, &(redis_element){.kind = REDIS_INTEGER, .integer = boolean});
+}
+#endif
+
 static void free_nothing(void *object) { (void)object; }
 
 static redisReplyObjectFunctions callbacks = {
@@ -77,6 +90,10 @@ static redisReplyObjectFunctions callbacks = {
   .createArray = take_array,
   .createInteger = take_integer,
   .createNil = take_nil,
+#if HIREDIS_MAJOR >= 1
+  .createDouble = take_double,
+  .createBool = take_bool,
+#endif
   .freeObject = free_nothing,
 };
 
