@@ -32,9 +32,10 @@ static const struct { driver_entry *entry; uint32_t version; } drivers[] = {
 #ifdef HAVE_DRIVER_REDIS
   {tskdb_driver_redis, 70015},
 #endif
+  {NULL, 0}   /* also in a build without any */
 };
 
-enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) };
+enum { N_DRIVERS = sizeof(drivers) / sizeof(drivers[0]) - 1 };
 
 /* ---- a relation with a column of each class -------------------------------- */
 
