@@ -195,8 +195,8 @@ static int count_owned(const pool *p, const void *owner) {
 }
 
 /* Closing does not wait. */
-static void close_old(pool *p) {
-  int64_t limit = wait_now_us() - (int64_t)IDLE_CLOSE_MS * 1000;
+static void close_old(pool *p, int64_t now_us) {
+  int64_t limit = now_us - (int64_t)IDLE_CLOSE_MS * 1000;
   for (int i = 0; i < p->limit; i++) {
     slot *s = &p->slots[i];
     if (s->state != SLOT_IDLE || s->idle_since_us > limit) continue;
@@ -226,12 +226,12 @@ static void wait_slice(void) {
 
 /* A slot for OWNER, BUSY now, with a connection or without one. NULL: none is
 ** free. */
-static slot *take_slot(pool *p, const void *owner, bool *ping) {
+static slot *take_slot(pool *p, const void *owner, int64_t now_us, bool *ping) {
   enter(p);
-  close_old(p);
+  close_old(p, now_us);
   slot *s = find_idle(p);
   if (s) {
-    int64_t idle_us = wait_now_us() - s->idle_since_us;
+    int64_t idle_us = now_us - s->idle_since_us;
     *ping = idle_us > (int64_t)IDLE_PING_MS * 1000 || s->idle_since_us <= p->suspect_us;
   } else {
     s = find_state(p, SLOT_EMPTY);
@@ -302,10 +302,10 @@ static bool is_alive(pool *p, slot *s, const wait_scope *user) {
 }
 
 connection *pool_acquire(pool *p, const void *owner, const wait_scope *w, tskdb_error *e) {
-  int64_t start_us = wait_now_us();
-  for (;;) {
+  int64_t start_us = wait_now_us(), now_us = start_us;
+  for (;; now_us = wait_now_us()) {
     bool ping = false;
-    slot *s = take_slot(p, owner, &ping);
+    slot *s = take_slot(p, owner, now_us, &ping);
     if (!s) {
       if (!wait_for_slot(p, owner, w, start_us, e)) return NULL;
       continue;

@@ -62,8 +62,8 @@ void remote_stop(remote *r, const tskdb_error *e) {
   r->more = false;
 }
 
-bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
-  int64_t started_us = wait_now_us();
+/* What came before STARTED_US has been counted. */
+static bool fetch(remote *r, batch *b, int64_t started_us, tskdb_error *e) {
   scan_status status;
   if (r->process != process_id()) {
     return error_set(e, ERROR_LIMIT, "a scan that began before fork() cannot go on in the child");
@@ -86,6 +86,10 @@ bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
   return true;
 }
 
+bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
+  return fetch(r, b, wait_now_us(), e);
+}
+
 static bool send(remote *r, batch *b, tskdb_error *e) {
   r->connection = r->server->acquire(r->server, r->wait, e);
   if (!r->connection) return false;
@@ -96,9 +100,8 @@ static bool send(remote *r, batch *b, tskdb_error *e) {
   r->round_trips_before = r->connection->round_trips;
   r->bytes_before = r->connection->bytes_received;
   r->scan = r->server->driver->scan_open(r->connection, &r->request, r->wait, e);
-  if (!r->scan || !remote_fetch(r, b, e)) return false;
-  r->waited_us = wait_now_us() - r->started_us;
-  r->record.first_ms = elapsed_ms(r);
+  if (!r->scan || !fetch(r, b, r->started_us, e)) return false;
+  r->record.first_ms = (double)r->waited_us / 1000.0;
   return true;
 }
 

@@ -1,7 +1,7 @@
 /*
 ** scan.c - the rows of one request, decoded straight into batches.
 **
-** They come one result each, or, if many are expected and there are no
+** They come one result each (from libpq 17 on a few a result), or, if many are expected and there are no
 ** parameters (COPY takes none), as a COPY in binary format, which costs libpq
 ** half as much.
 **
@@ -28,6 +28,8 @@ typedef struct field {
 struct scan {
   postgres_connection *c;
   const query *query;          /* the request's, borrowed */
+  PGresult *result;            /* whose rows are being taken, NULL: none */
+  int row;                     /* the next of them */
   bool copy;                   /* the rows come as a COPY */
   bool checked;                /* the description was compared */
   bool copying;                /* the next messages are rows */
@@ -116,26 +118,50 @@ static bool take_value(scan *s, int i, const char *bytes, int length, batch *b, 
                    length, f->column->remote_type);
 }
 
+/* Also where there was no memory for more rows: the arrays then end here. */
+static bool is_full(const batch *b) {
+  return b->failed || b->n_rows >= b->row_limit || b->n_rows >= BATCH_MAX_ROWS ||
+         batch_bytes(b) >= b->byte_limit;
+}
+
 /* ---- rows as results ------------------------------------------------------ */
 
-static bool take_rows(scan *s, const PGresult *r, batch *b, tskdb_error *e) {
-  int rows = PQntuples(r);
-  for (int row = 0; row < rows; row++) {
-    for (int i = 0; i < s->query->n_select; i++) {
-      if (PQgetisnull(r, row, i)) continue;
-      if (!take_value(s, i, PQgetvalue(r, row, i), PQgetlength(r, row, i), b, e)) return false;
-    }
-    batch_end_row(b);
+static bool take_row(scan *s, batch *b, tskdb_error *e) {
+  const PGresult *r = s->result;
+  for (int i = 0; i < s->query->n_select; i++) {
+    if (PQgetisnull(r, s->row, i)) continue;
+    if (!take_value(s, i, PQgetvalue(r, s->row, i), PQgetlength(r, s->row, i), b, e)) return false;
   }
+  batch_end_row(b);
+  s->row++;
   return true;
 }
 
-static bool take_result(scan *s, const PGresult *r, batch *b, tskdb_error *e) {
-  switch (PQresultStatus(r)) {
-    case PGRES_SINGLE_TUPLE: case PGRES_TUPLES_OK:
+static void forget_result(scan *s) {
+  PQclear(s->result);
+  s->result = NULL;
+  s->row = 0;
+}
+
+/* The rows that are left of the result, as far as the batch has room. */
+static bool take_rows(scan *s, batch *b, tskdb_error *e) {
+  int rows = PQntuples(s->result);
+  while (s->row < rows && !is_full(b)) {
+    if (!take_row(s, b, e)) return false;
+  }
+  if (s->row >= rows) forget_result(s);
+  return true;
+}
+
+/* PGRES_TUPLES_CHUNK, which older headers do not have. */
+enum { TUPLES_CHUNK = PGRES_PIPELINE_ABORTED + 1 };
+
+static bool take_result(scan *s, PGresult *r, tskdb_error *e) {
+  switch ((int)PQresultStatus(r)) {
+    case PGRES_SINGLE_TUPLE: case TUPLES_CHUNK: case PGRES_TUPLES_OK:
       if (!s->checked && !check(s, r, e)) return false;
       s->complete = !s->copy && PQresultStatus(r) == PGRES_TUPLES_OK;
-      return take_rows(s, r, b, e);
+      return true;
     case PGRES_COPY_OUT:
       s->copying = s->copy && s->checked;
       return s->copying || error_set(e, ERROR_PROTOCOL, "the server sends a copy that was not asked for");
@@ -216,22 +242,20 @@ static bool fetch_copied(scan *s, batch *b, const wait_scope *w, tskdb_error *e)
 
 /* ---- fetching ------------------------------------------------------------- */
 
-static bool is_full(const batch *b) {
-  return b->failed || b->n_rows >= BATCH_MAX_ROWS || batch_bytes(b) >= b->byte_limit;
+static bool fetch_result(scan *s, const wait_scope *w, tskdb_error *e) {
+  if (!postgres_next_result(s->c, w, &s->result, e)) return false;
+  s->ended = s->result == NULL;
+  return s->ended || take_result(s, s->result, e);
 }
 
-static bool fetch_result(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
-  PGresult *r;
-  if (!postgres_next_result(s->c, w, &r, e)) return false;
-  s->ended = r == NULL;
-  bool ok = s->ended || take_result(s, r, b, e);
-  PQclear(r);
-  return ok;
+static bool fetch_some(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
+  if (s->result) return take_rows(s, b, e);
+  return s->copying ? fetch_copied(s, b, w, e) : fetch_result(s, w, e);
 }
 
 scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
   while (!is_full(b)) {
-    if (!(s->copying ? fetch_copied(s, b, w, e) : fetch_result(s, b, w, e))) return SCAN_ERROR;
+    if (!fetch_some(s, b, w, e)) return SCAN_ERROR;
     if (!s->ended) continue;
     if (s->complete) return SCAN_END;
     error_set(e, ERROR_PROTOCOL, "the server's answer has no end");
@@ -242,6 +266,7 @@ scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_er
 
 void postgres_scan_close(scan *s) {
   if (!s) return;
+  forget_result(s);
   if (!s->ended) postgres_abandon(s->c, NULL);
   mem_free(s);
 }

@@ -144,10 +144,17 @@ static bool prepare(postgres_connection *c, postgres_statement *s, const wait_sc
   return ok;
 }
 
-/* libpq makes three results of a row that comes by itself, one of a whole answer. */
+/* Of libpq 17 and later; NULL before. */
+int PQsetChunkedRowsMode(PGconn *conn, int chunkSize) __attribute__((weak));
+
+/* libpq makes three results of a row that comes by itself, one of a whole answer.
+** As many rows as come at once may be held twice, however wide they are. */
 static bool ask_row_by_row(postgres_connection *c, const request *r, tskdb_error *e) {
+  enum { CHUNK_ROWS = 8 };
   c->row_by_row = !r->query->one_row;
-  if (!c->row_by_row || PQsetSingleRowMode(c->pg)) return true;
+  if (!c->row_by_row) return true;
+  if (PQsetChunkedRowsMode && PQsetChunkedRowsMode(c->pg, CHUNK_ROWS)) return true;
+  if (PQsetSingleRowMode(c->pg)) return true;
   return postgres_connection_error(c, "cannot read row by row", e);
 }
 
