@@ -22,6 +22,7 @@
 #include "vtab/redis/redis_driver.h"
 #endif
 #include "tests/fuzz/fuzz.h"
+#include "vtab/driver.h"
 #include "vtab/url.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
