@@ -47,6 +47,7 @@ SCRIPT_SUITES = \
 	%reldir%/documents/pushdown.test \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
+	%reldir%/vtab/mongo_set.test \
 	%reldir%/vtab/index.test \
 	%reldir%/vtab/mysql_types.test \
 	%reldir%/vtab/redis.test \
@@ -116,6 +117,7 @@ EXTRA_DIST += \
 	%reldir%/hiredis.sh \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
+	%reldir%/servers.py \
 	%reldir%/servers.sh \
 	%reldir%/tsan.supp \
 	%reldir%/vtab/redis_fixture.h

@@ -5,7 +5,7 @@
 #   tests/servers.sh urls             print TSKDB_TEST_<NAME>=<url> lines, for eval
 #   tests/servers.sh stop             stop them and remove their data
 #
-# redis_cluster and redis_sentinel, several processes each, are started by name only.
+# redis_cluster, redis_sentinel and mongo_set, several processes each, are started by name only.
 #
 # They live in $TSKDB_SERVERS_DIR (else a folder under $TMPDIR that belongs to this user and
 # checkout), listen on free ports of 127.0.0.1 and on sockets in that folder, and share nothing
@@ -19,7 +19,7 @@
 set -euo pipefail
 
 SERVERS="postgres mysql mongo redis"
-MORE_SERVERS="redis_cluster redis_sentinel"
+MORE_SERVERS="redis_cluster redis_sentinel mongo_set"
 USER_NAME=tskdb
 PASSWORD="p@ss/w:rd%'\""
 PASSWORD_IN_URL='p%40ss%2Fw%3Ard%25%27%22'
@@ -403,8 +403,9 @@ mongo_program() {
     echo "$program"
 }
 
+# mongo_settings HOME SET: the server of folder HOME, a member of SET.
 mongo_settings() {
-    local home=$dir/mongo
+    local home=$1 set=$2
     cat <<END
 net:
   bindIp: 127.0.0.1
@@ -420,7 +421,7 @@ END
 END
     cat <<END
 security: {authorization: enabled, keyFile: $home/key}
-replication: {replSetName: tskdb, oplogSizeMB: 100}
+replication: {replSetName: $set, oplogSizeMB: 100}
 storage:
   dbPath: $home/data
   wiredTiger: {engineConfig: {cacheSizeGB: 0.25}}
@@ -434,18 +435,23 @@ setParameter:
 END
 }
 
-# Makes the replica set of one and our user, through the exception for the first one who comes
-# from the machine itself.
+# mongo_found PYTHON SET PORT...: makes the replica set and our user, through the exception for the
+# first one who comes from the machine itself.  Of several members the last only votes.
 mongo_found() {
     local python=$1
-    TSKDB_USER=$USER_NAME TSKDB_PASSWORD=$PASSWORD "$python" - "$(cat "$dir/mongo/port")" 9>&- <<'END'
+    shift
+    TSKDB_USER=$USER_NAME TSKDB_PASSWORD=$PASSWORD "$python" - "$@" 9>&- <<'END'
 import os, sys, time
 import pymongo
-host = f"127.0.0.1:{sys.argv[1]}"
-client = pymongo.MongoClient(host, directConnection=True, serverSelectionTimeoutMS=20000)
+name, *hosts = sys.argv[1], *(f"127.0.0.1:{port}" for port in sys.argv[2:])
+client = pymongo.MongoClient(hosts[0], directConnection=True, serverSelectionTimeoutMS=20000)
+members = [{"_id": i, "host": host, "tags": {"place": str(i)}} for i, host in enumerate(hosts)]
+if len(hosts) > 1:
+    members[-1] = {"_id": len(hosts) - 1, "host": hosts[-1], "arbiterOnly": True}
 # Nothing here outlives a crash, and need not: no write waits for the journal.
-client.admin.command("replSetInitiate", {"_id": "tskdb", "members": [{"_id": 0, "host": host}],
-                                         "writeConcernMajorityJournalDefault": False})
+client.admin.command("replSetInitiate", {
+    "_id": name, "members": members, "writeConcernMajorityJournalDefault": False,
+    "settings": {"electionTimeoutMillis": 1500, "heartbeatIntervalMillis": 300}})
 end = time.monotonic() + 20
 while not client.admin.command("hello")["isWritablePrimary"]:
     if time.monotonic() > end:
@@ -456,18 +462,26 @@ client.admin.command("createUser", os.environ["TSKDB_USER"], pwd=os.environ["TSK
 END
 }
 
-# Starts the server anew on a free port, and waits until our user is there.
-mongo_launch() {
-    local program=$1 python=$2 home=$dir/mongo
+# mongo_member PROGRAM HOME SET: starts a server anew on a free port.
+mongo_member() {
+    local program=$1 home=$2 set=$3
     rm -rf "$home"
     mkdir -m 700 "$home" "$home/data"
     free_port >"$home/port"
-    (umask 077 && head -c 300 /dev/urandom | base64 -w 0 >"$home/key")
+    [ -f "$dir/mongo_key" ] ||
+        (umask 077 && head -c 300 /dev/urandom | base64 -w 0 >"$dir/mongo_key")
+    (umask 077 && cat "$dir/mongo_key" >"$home/key")
     [ ! -f "$dir/ca.pem" ] || (umask 077 && cat "$dir/tls/server.key" "$dir/tls/server.pem" \
         >"$home/certificate.pem")
-    mongo_settings >"$home/mongod.conf"
+    mongo_settings "$home" "$set" >"$home/mongod.conf"
     setsid "$program" --config "$home/mongod.conf" >"$home/output" 2>&1 </dev/null 9>&- &
-    mongo_found "$python" >>"$home/output" 2>&1
+}
+
+# Starts the server, and waits until our user is there.
+mongo_launch() {
+    local program=$1 python=$2 home=$dir/mongo
+    mongo_member "$program" "$home" tskdb
+    mongo_found "$python" tskdb "$(cat "$home/port")" >>"$home/output" 2>&1
 }
 
 start_mongo() {
@@ -496,6 +510,44 @@ urls_mongo() {
     print_variable TSKDB_TEST_MONGO \
         "mongodb://$USER_NAME:$PASSWORD_IN_URL@127.0.0.1:$port/$DATABASE?authSource=admin&replicaSet=tskdb"
     print_variable TSKDB_TEST_MONGO_SOCKET "$dir/mongo/mongodb-$port.sock"
+}
+
+# --- MongoDB: a replica set of two, and a third that votes --------------------------------------
+
+mongo_member_home() { echo "$dir/mongo_set/$1"; }
+
+start_mongo_set() {
+    local program python i ports=
+    [ ! -d "$dir/mongo_set" ] || return 0
+    python=$(mongo_python) || { say "no pymongo: going on without MongoDB"; return 0; }
+    program=$(mongo_program) || { say "MongoDB is not installed, going on without"; return 0; }
+    cd "$dir"
+    mkdir -m 711 "$dir/mongo_set"
+    for i in 1 2 3; do
+        mongo_member "$program" "$(mongo_member_home $i)" tskdb_set
+        ports="$ports $(cat "$(mongo_member_home $i)/port")"
+    done
+    mongo_member_listens() { "$python" -c "import socket; socket.create_connection(('127.0.0.1', $1))"; }
+    for i in $ports; do wait_until "$START_SECONDS" mongo_member_listens "$i" || :; done
+    # shellcheck disable=SC2086 # one argument each
+    mongo_found "$python" tskdb_set $ports >>"$(mongo_member_home 1)/output" 2>&1 ||
+        { failed "MongoDB's replica set" "$(mongo_member_home 1)/output"; return 1; }
+    say "MongoDB's replica set on ports$ports"
+}
+
+stop_mongo_set() {
+    local i
+    for i in 1 2 3; do stop_pid "$(mongo_member_home $i)/pid" KILL; done
+    rm -rf "$dir/mongo_set"
+}
+
+urls_mongo_set() {
+    local i hosts=
+    [ -f "$(mongo_member_home 3)/port" ] || return 0
+    for i in 1 2 3; do hosts="$hosts${hosts:+,}127.0.0.1:$(cat "$(mongo_member_home $i)/port")"; done
+    print_variable TSKDB_TEST_MONGO_SET \
+        "mongodb://$USER_NAME:$PASSWORD_IN_URL@$hosts/$DATABASE?authSource=admin&replicaSet=tskdb_set"
+    print_variable TSKDB_TEST_MONGO_SET_PIDS "$(cat "$dir"/mongo_set/*/pid | xargs)"
 }
 
 # --- Redis -----------------------------------------------------------------------------------
@@ -778,7 +830,7 @@ stop() {
     make_folder
     cd /
     for server in $SERVERS $MORE_SERVERS; do "stop_$server"; done
-    rm -rf "$dir/tls" "$dir/ca.pem" "$dir/lock"
+    rm -rf "$dir/tls" "$dir/ca.pem" "$dir/mongo_key" "$dir/lock"
     rmdir "$dir" 2>/dev/null || say "left $dir, which holds other files"
 }
 

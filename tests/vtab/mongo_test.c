@@ -56,6 +56,15 @@ static const struct { const char *json, *expected; } values[] = {
   {"{\"$numberDecimal\":\"1E+3\"}", "1000"},
   {"{\"$numberDecimal\":\"9999999999999999999999999999999999\"}", "1e+34"},
   {"{\"$numberDecimal\":\"-Infinity\"}", "-Infinity"},
+  {"{\"$numberDecimal\":\"-NaN\"}", "NULL"},
+  {"{\"$numberDecimal\":\"-0\"}", "0"},
+  {"{\"$numberDecimal\":\"9223372036854775807\"}", "9223372036854775807"},
+  {"{\"$numberDecimal\":\"9223372036854775808\"}", "9.223372036854776e+18"},
+  {"{\"$numberDecimal\":\"1E-6176\"}", "0"},
+  {"{\"$numberDecimal\":\"9.999999999999999999999999999999999E+6144\"}", "Infinity"},
+  {"{\"$numberDouble\":\"-0.0\"}", "0.0"},
+  {"{\"$numberDouble\":\"5e-324\"}", "4.94065645841247e-324"},
+  {"{\"$numberDouble\":\"1.7976931348623157e308\"}", "1.7976931348623157e+308"},
   {"\"\"", ""},
   {"\"it's 😀\"", "it's 😀"},
   {"{\"$oid\":\"0123456789abcdef01234567\"}", "0123456789abcdef01234567"},
@@ -446,11 +455,38 @@ START_TEST(what_is_wrong_is_said_in_time_and_without_secrets) {
   expect_refusal(url_of(PASSWORD, "no.such.host.invalid/x"), ERROR_NETWORK, "no.such.host.invalid");
   expect_refusal(url_of(PASSWORD, "192.0.2.1:27017/x"), ERROR_NETWORK, "192.0.2.1");
   expect_refusal(url_of(PASSWORD, "h1,h2:1/x?nonsense=1"), ERROR_CONFIG, "nonsense");
+  expect_refusal("mongodb+srv://tskdb:p%40ss%2Fw%3Ard%25%27%22@no.such.host.invalid/x", ERROR_NETWORK,
+                 "no.such.host.invalid");
   expect_refusal(url_of(PASSWORD, "h1/x?tlsDisableOCSPEndpointCheck=true"), ERROR_CONFIG,
                  "not supported");
   expect_refusal(url_of(PASSWORD, "h1/x?authMechanism=PLAIN"), ERROR_CONFIG, "tls");
   expect_refusal(url_of(PASSWORD, "h1:99999/x"), ERROR_CONFIG, "port");
   expect_refusal(url_of(PASSWORD, "%2Ftmp%2Fno-such.sock/x"), ERROR_NETWORK, "no-such.sock");
+}
+END_TEST
+
+/* Users of each mechanism that the server has, and the other is refused. */
+START_TEST(each_way_to_log_in_works) {
+  static const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256"};
+  char text[300], rest[300];
+  const char *host = strrchr(server_url, '@') + 1;
+  for (int i = 0; i < 2; i++) {
+    tskdb_error e = {0};
+    int64_t n;
+    tested->exec(c, "{\"dropUser\":\"other\"}", NULL, 0, &patient, &n, &e);
+    snprintf(text, sizeof text,
+             "{\"createUser\":\"other\",\"pwd\":\"secret\",\"roles\":[\"read\"],\"mechanisms\":[\"%s\"]}",
+             mechanisms[i]);
+    exec(c, text);
+    for (int k = 0; k < 3; k++) {
+      snprintf(rest, sizeof rest, "%.*s/tskdb_test?directConnection=true%s%s",
+               (int)strcspn(host, "/"), host, k < 2 ? "&authMechanism=" : "",
+               k < 2 ? mechanisms[k] : "");
+      if (k < 2 && k != i) expect_refusal(url_of("other:secret@", rest), ERROR_AUTH, "");
+      else tested->close(open_url(url_of("other:secret@", rest)), false);
+    }
+  }
+  exec(c, "{\"dropUser\":\"other\"}");
 }
 END_TEST
 
@@ -476,6 +512,14 @@ START_TEST(tls_is_verified) {
   tested->close(open_url(url), false);
   snprintf(url, sizeof url, "%s&tls=true", server_url);
   expect_refusal(url, ERROR_TLS, "TLS");
+  /* The certificate is of 127.0.0.1, as a name too, and not of this name of the same host. */
+  const char *port = strrchr(server_url, '@') + 1 + strlen("127.0.0.1");
+  char rest[300];
+  snprintf(rest, sizeof rest, "127.1%.*s/x?authSource=admin&directConnection=true&tls=true&tlsCAFile=%s",
+           (int)strcspn(port, "/"), port, ca);
+  expect_refusal(url_of(PASSWORD, rest), ERROR_TLS, "127.1");
+  snprintf(rest + strlen(rest), sizeof rest - strlen(rest), "&tlsAllowInvalidHostnames=true");
+  tested->close(open_url(url_of(PASSWORD, rest)), false);
   snprintf(url, sizeof url, "%s&tls=true&tlsAllowInvalidCertificates=true", server_url);
   tested->close(open_url(url), false);
 }
@@ -518,6 +562,7 @@ static Suite *suite(void) {
   tcase_add_test(t, a_connection_that_only_reads_refuses_to_write);
   tcase_add_test(t, a_pipeline_is_a_table);
   tcase_add_test(t, what_is_wrong_is_said_in_time_and_without_secrets);
+  tcase_add_test(t, each_way_to_log_in_works);
   tcase_add_test(t, a_unix_socket_is_a_host);
   tcase_add_test(t, tls_is_verified);
   tcase_add_test(t, a_collection_that_is_gone_is_empty);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "vtab/memory.h"
 #include "vtab/mongo/mongo_driver.h"
@@ -34,13 +35,45 @@ static bool make_client(mongo_connection *c, tskdb_error *e) {
   return true;
 }
 
+/* Whether a member of a set has answered: then it is electing, or none is as the read
+** preference wants it. */
+static bool is_any_alive(const mongo_connection *c) {
+  size_t n = 0;
+  bool alive = false;
+  mongoc_server_description_t **all = mongoc_client_get_server_descriptions(c->client, &n);
+  for (size_t i = 0; i < n; i++)
+    alive |= strcmp(mongoc_server_description_type(all[i]), "Unknown") != 0;
+  mongoc_server_descriptions_destroy_all(all, n);
+  return alive;
+}
+
+/* False when the time is over, or the user wants no more. */
+static bool pause_briefly(const mongo_call *call, tskdb_error *e) {
+  struct timespec t = {.tv_nsec = WAIT_SLICE_MS * 1000000L};
+  if (call->stopped || wait_now_us() > call->deadline_us) return false;
+  nanosleep(&t, NULL);
+  return !wait_interrupted(call->scope, e);
+}
+
+/* While a set elects its primary there is none: it is asked again until time is over. */
+static mongoc_server_description_t *select_server(mongo_connection *c, tskdb_error *e) {
+  const mongoc_read_prefs_t *prefs = mongoc_client_get_read_prefs(c->client);
+  for (;;) {
+    bson_error_t why = {0};
+    mongoc_server_description_t *d = mongoc_client_select_server(c->client, false, prefs, &why);
+    if (d) return d;
+    if (!c->login->several || !is_any_alive(c) || !pause_briefly(c->call, e)) {
+      if (!error_is_set(e)) mongo_error(c, &why, "cannot connect", e);
+      return NULL;
+    }
+  }
+}
+
 /* The server that this connection reads from. */
 static bool choose_server(mongo_connection *c, tskdb_error *e) {
-  bson_error_t why = {0};
-  const mongoc_read_prefs_t *prefs = mongoc_client_get_read_prefs(c->client);
   c->base.round_trips++;
-  mongoc_server_description_t *d = mongoc_client_select_server(c->client, false, prefs, &why);
-  if (!d) return mongo_error(c, &why, "cannot connect", e);
+  mongoc_server_description_t *d = select_server(c, e);
+  if (!d) return false;
   const char *message = mongo_text(mongoc_server_description_hello_response(d), "msg");
   c->router = message && strcmp(message, "isdbgrid") == 0;
   c->host = mem_strdup(mongoc_server_description_host(d)->host_and_port);

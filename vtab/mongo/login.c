@@ -15,6 +15,8 @@
 #include "vtab/mongo/mongo_driver.h"
 #include "vtab/url.h"
 
+enum { SHARES = 3 };            /* of the time for connecting, a server's is one */
+
 /* Parameters that the library takes although none of its functions say so. */
 static const char *const other_parameters[] = {
   MONGOC_URI_AUTHMECHANISM, MONGOC_URI_AUTHMECHANISMPROPERTIES, MONGOC_URI_AUTHSOURCE,
@@ -62,14 +64,24 @@ static bool check_mechanism(const mongoc_uri_t *uri, tskdb_error *e) {
                    "authMechanism=PLAIN sends the password in clear: it needs tls=true");
 }
 
+/* Whether there may be more servers than one, of which some do not answer. */
+static bool names_several(const mongoc_uri_t *uri, const url *u) {
+  const mongoc_host_list_t *hosts = mongoc_uri_get_hosts(uri);
+  bool direct = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, false);
+  return !direct && (mongoc_uri_get_replica_set(uri) || (hosts && hosts->next) ||
+                     strcasecmp(u->scheme, "mongodb+srv") == 0);
+}
+
 /* What is not given in the URL, and what must be as we need it. */
-static void set_options(mongoc_uri_t *uri, const endpoint *at) {
+static void set_options(mongoc_uri_t *uri, const endpoint *at, bool several) {
   int connect_ms = at->connect_timeout_ms > 0 ? at->connect_timeout_ms : 10000;
   /* Trying again is the generic cursor's, which knows what was handed out. */
   mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
   mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);
   if (!mongoc_uri_has_option(uri, MONGOC_URI_CONNECTTIMEOUTMS)) {
-    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, connect_ms);
+    /* The library waits so long for each answer to hello, so there must be time left. */
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS,
+                                   several ? connect_ms / SHARES + 1 : connect_ms);
   }
   if (!mongoc_uri_has_option(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS)) {
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, connect_ms);
@@ -110,7 +122,8 @@ mongo_login *mongo_login_new(const endpoint *at, tskdb_error *e) {
       if (!l) error_memory(e);
     }
     if (l) {
-      set_options(uri, at);
+      l->several = names_several(uri, &parsed);
+      set_options(uri, at, l->several);
       l->uri = uri;
       l->database = mem_strdup(mongoc_uri_get_database(uri));
       l->read_only = at->read_only;

@@ -34,6 +34,7 @@
 typedef struct mongo_login {
   mongoc_uri_t *uri;           /* holds the password */
   char *database;              /* NULL: none in the URL */
+  bool several;                /* the members of a set, the routers of a cluster */
   bool read_only;
 } mongo_login;
 

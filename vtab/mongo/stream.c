@@ -477,11 +477,11 @@ static mongoc_stream_t *guarded(mongo_connection *c, mongo_stream *s, mongoc_str
 }
 
 /* How long one host may take, so that there is time for the others: those of the URL, and
-** the other members of a set, of which nobody knows how many there are. */
+** those that they name. */
 static int host_limit(const mongo_connection *c, const mongoc_uri_t *uri) {
   int limit = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, 10000), shares = 0;
   for (const mongoc_host_list_t *h = mongoc_uri_get_hosts(uri); h; h = h->next) shares++;
-  if (shares > 1 || mongoc_uri_get_replica_set(uri)) shares++;
+  if (c->login->several) shares++;
   if (c->call && c->call->deadline_us) {
     int64_t left = (c->call->deadline_us - wait_now_us()) / 1000 / (shares > 0 ? shares : 1);
     if (left < limit) limit = left < 1 ? 1 : (int)left;

@@ -236,6 +236,20 @@ void types_decode_document(batch *b, int col, const uint8_t *bytes, uint32_t len
   bson_free(json);
 }
 
+/* bson_append_array() would write to stderr of keys that are no numbers. */
+static bool append_value(bson_t *out, const bson_iter_t *iter) {
+  const uint8_t *bytes = NULL;
+  uint32_t length = 0;
+  bson_t array;
+  if (!BSON_ITER_HOLDS_ARRAY(iter)) return bson_append_iter(out, "", 0, iter);
+  bson_iter_array(iter, &length, &bytes);
+  if (!bytes || !bson_init_static(&array, bytes, length) ||
+      !bson_append_document(out, "", 0, &array))
+    return false;
+  ((uint8_t *)(uintptr_t)bson_get_data(out))[4] = BSON_TYPE_ARRAY;
+  return true;
+}
+
 /* The library prints documents: the value is put into one, and what was put around
 ** it, {"":…}, is cut off. */
 static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical) {
@@ -243,7 +257,7 @@ static void put_json(batch *b, int col, const bson_iter_t *iter, bool canonical)
   bson_t around = BSON_INITIALIZER;
   size_t n = 0;
   char *json = NULL;
-  if (bson_append_iter(&around, "", 0, iter) &&
+  if (append_value(&around, iter) &&
       types_is_document(bson_get_data(&around), around.len, JSON_LEVELS)) {
     json = canonical ? bson_as_canonical_extended_json(&around, &n)
                      : bson_as_relaxed_extended_json(&around, &n);
