@@ -51,8 +51,8 @@ void sheet_null(sheet *s) { s->column++; }
 void sheet_end_row(sheet *s) {
   batch *b = page(s);
   if (b) {
-    batch_end_row(b);
-    if (b->failed) s->failed = true;
+    /* Full before its time: there is no memory for more rows. */
+    if (!batch_end_row(b) && (b->failed || b->n_rows < BATCH_MAX_ROWS)) s->failed = true;
   }
   s->column = 0;
 }

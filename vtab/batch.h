@@ -110,7 +110,12 @@ static inline void batch_bytes_value(batch *b, int col, storage s, const void *b
 void batch_value(batch *b, int col, const value *v);
 
 /* Completes the row, with every column that was not set NULL.  False: the
-** batch is full (the row is in it) or has failed. */
+** batch is full (the row is in it) or has failed, and no other row may be begun. */
 bool batch_end_row(batch *b);
+
+/* Whether it is so: also where there was no memory for more rows. */
+static inline bool batch_is_full(const batch *b) {
+  return b->failed || b->n_rows >= b->row_limit || batch_bytes(b) >= b->byte_limit;
+}
 
 #endif

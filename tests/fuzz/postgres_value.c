@@ -94,7 +94,7 @@ static void decode_copy(const uint8_t *p, const uint8_t *end) {
   for (int i = 0; i < N; i++) select[i] = (query_expr){.kind = EXPR_COLUMN, .column = chosen[i]};
   scan *s = scan_new(&c, &r);
   MUST(s && batch_init(&b, N, 1 << 16));
-  for (bool ok = true; ok && end - p >= 2;) {
+  for (bool ok = true; ok && end - p >= 2 && !batch_is_full(&b);) {
     uint32_t length = (uint32_t)(p[0] << 8 | p[1]), rows = b.n_rows;
     p += 2;
     if (length > (uint32_t)(end - p)) length = (uint32_t)(end - p);

@@ -118,12 +118,6 @@ static bool take_value(scan *s, int i, const char *bytes, int length, batch *b, 
                    length, f->column->remote_type);
 }
 
-/* Also where there was no memory for more rows: the arrays then end here. */
-static bool is_full(const batch *b) {
-  return b->failed || b->n_rows >= b->row_limit || b->n_rows >= BATCH_MAX_ROWS ||
-         batch_bytes(b) >= b->byte_limit;
-}
-
 /* ---- rows as results ------------------------------------------------------ */
 
 static bool take_row(scan *s, batch *b, tskdb_error *e) {
@@ -146,7 +140,7 @@ static void forget_result(scan *s) {
 /* The rows that are left of the result, as far as the batch has room. */
 static bool take_rows(scan *s, batch *b, tskdb_error *e) {
   int rows = PQntuples(s->result);
-  while (s->row < rows && !is_full(b)) {
+  while (s->row < rows && !batch_is_full(b)) {
     if (!take_row(s, b, e)) return false;
   }
   if (s->row >= rows) forget_result(s);
@@ -254,7 +248,7 @@ static bool fetch_some(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
 }
 
 scan_status postgres_scan_fetch(scan *s, batch *b, const wait_scope *w, tskdb_error *e) {
-  while (!is_full(b)) {
+  while (!batch_is_full(b)) {
     if (!fetch_some(s, b, w, e)) return SCAN_ERROR;
     if (!s->ended) continue;
     if (s->complete) return SCAN_END;
