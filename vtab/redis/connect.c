@@ -38,6 +38,11 @@ static redis_node *node_new(redis_connection *c, const redis_host *at) {
   n->master = true;
   n->at = (redis_host){.name = arena_strdup(&c->arena, at->name),
                        .socket = arena_strdup(&c->arena, at->socket), .port = at->port};
+  n->lost = &c->base.broken;
+  if (c->arena.failed) {
+    mem_free(n);
+    return NULL;
+  }
   c->nodes[c->n_nodes++] = n;
   return n;
 }

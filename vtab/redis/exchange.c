@@ -107,12 +107,16 @@ bool redis_node_init_reader(redis_node *n, tskdb_error *e) {
 
 /* ---- out ----------------------------------------------------------------- */
 
+/* Without memory half a command may be in the buffer: nothing may follow it. */
 static bool add_formatted(redis_node *n, char *text, int length, tskdb_error *e) {
-  if (length < 0) return error_memory(e);
-  buffer_append(&n->out, text, (size_t)length);
-  redisFreeCommand(text);
-  n->owed++;
-  return !n->out.failed || error_memory(e);
+  if (length >= 0) {
+    buffer_append(&n->out, text, (size_t)length);
+    redisFreeCommand(text);
+    n->owed++;
+  }
+  if (length >= 0 && !n->out.failed) return true;
+  if (n->lost) *n->lost = true;
+  return error_memory(e);
 }
 
 bool redis_add(redis_node *n, int argc, const char *const *argv, const size_t *lengths,
@@ -252,8 +256,8 @@ const redis_tree *redis_ask(redis_connection *c, redis_node *n, arena *a, const 
   bool ok = redis_flush(c, n, w, e);
   while (ok && n->owed > 0) {
     last = redis_read(c, n, a, w, e);
-    if (!last) return NULL;
-    if (last->kind == REDIS_ERROR) ok = redis_reply_error(c, "", last->bytes, last->length, e);
+    if (!last) ok = false;
+    else if (last->kind == REDIS_ERROR) ok = redis_reply_error(c, "", last->bytes, last->length, e);
   }
   if (!ok) redis_abandon(c, n);
   return ok ? last : NULL;

@@ -124,6 +124,7 @@ typedef struct redis_node {
   redis_sink *sink;            /* what takes the reply that is being parsed */
   buffer out;                  /* commands that have not been sent */
   int64_t owed;                /* replies that are still to come */
+  bool *lost;                  /* its connection's `broken`; NULL: it has none */
   bool idle;                   /* none since the last one came, and nothing was sent */
 } redis_node;
 

@@ -225,7 +225,10 @@ static bool push(scan *s, flight f) {
     } else {
       int room = s->room ? 2 * s->room : 256;
       flight *grown = mem_alloc((size_t)room * sizeof(f));
-      if (!grown) return error_memory(s->e);
+      if (!grown) {
+        s->c->base.broken = true;    /* nobody would take the reply */
+        return error_memory(s->e);
+      }
       if (under_way) memcpy(grown, s->flight + s->head, (size_t)under_way * sizeof(f));
       mem_free(s->flight);
       s->flight = grown;
@@ -542,7 +545,7 @@ static void turn(scan *s, batch *b) {
     batch_clear(&s->spare);
   }
   redis_reading_turn(&s->reading, b);
-  s->reading.full = b->n_rows >= BATCH_MAX_ROWS || batch_bytes(b) >= b->byte_limit;
+  s->reading.full = batch_is_full(b);
 }
 
 static bool step(scan *s, const wait_scope *w) {
