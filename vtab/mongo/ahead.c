@@ -51,10 +51,13 @@ static bool read_exactly(mongoc_stream_t *s, void *out, size_t n) {
 }
 
 /* The message after its head, in M's buffer, which grows. */
-static bool read_body(mongoc_stream_t *s, mongo_message *m, uint32_t length) {
+static bool read_body(mongo_connection *c, mongoc_stream_t *s, mongo_message *m, uint32_t length) {
   if (length > m->size) {
     uint8_t *grown = mem_realloc(m->bytes, length);
-    if (!grown) return false;
+    if (!grown) {
+      mongo_starve(c);
+      return false;
+    }
     m->bytes = grown;
     m->size = length;
   }
@@ -82,7 +85,7 @@ bool mongo_ahead_receive(mongo_connection *c, mongo_message *m, bson_t *reply, t
     c->base.broken = true;
     return error_set(e, ERROR_PROTOCOL, "the server answers something else than it was asked");
   }
-  if (!read_body(s, m, length - MONGO_HEAD)) return lost(c, e);
+  if (!read_body(c, s, m, length - MONGO_HEAD)) return lost(c, e);
   extra = mongo_get_number(m->bytes) & MONGO_CHECKSUM ? 4 : 0;
   if (m->bytes[4] != 0 || !bson_init_static(reply, m->bytes + 5, length - MONGO_FRONT - extra)) {
     c->base.broken = true;

@@ -156,7 +156,7 @@ static void append_fields(bson_t *out, const mongo_layout *fields, int n, buffer
     if (fields[i].column >= 0) bson_append_int32(out, buffer_cstr(path), -1, 1);
     else append_fields(out, fields[i].fields, fields[i].n_fields, path);
     path->length = before;
-    path->text[before] = 0;
+    if (path->text) path->text[before] = 0;
   }
 }
 
@@ -171,6 +171,7 @@ static void append_projection(bson_t *out, const compiler *k, const char *key) {
   bool below = !named && id && k->out->key < 0 && k->q->n_select > 0; /* a field of _id is named */
   if (!named && !below) BSON_APPEND_INT32(&projection, "_id", id);
   bson_append_document_end(out, &projection);
+  if (path.failed) k->arena->failed = true;
   buffer_free(&path);
 }
 
@@ -392,7 +393,7 @@ static bool keep_command(compiler *k, request *out) {
   bson_free(text);
   bson_destroy(&command);
   bson_destroy(&shown);
-  return bytes && out->text;
+  return !k->arena->failed;
 }
 
 bool mongo_driver_compile(const query *q, uint32_t version, arena *a, request *out,

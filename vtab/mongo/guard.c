@@ -129,7 +129,7 @@ static bool make_room(guard *g, size_t size) {
   if (size <= g->room) return true;
   uint8_t *grown = mem_realloc(g->bytes, size);
   if (!grown) {
-    errno = ENOMEM;
+    mongo_starve(g->c);
     return false;
   }
   g->bytes = grown;

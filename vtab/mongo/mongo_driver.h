@@ -95,6 +95,8 @@ bool mongo_command(mongo_connection *c, mongo_command_kind kind, const char *dat
 bool mongo_run(mongo_connection *c, mongo_command_kind kind, const char *database,
                const bson_t *command, const wait_scope *w, const char *what, bson_t *reply,
                tskdb_error *e);
+/* A stream has no memory: the library's error that comes of it will say so. */
+void mongo_starve(mongo_connection *c);
 /* A library's error as ours. Always false. */
 bool mongo_error(mongo_connection *c, const bson_error_t *from, const char *what, tskdb_error *e);
 

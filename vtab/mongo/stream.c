@@ -206,7 +206,7 @@ static ssize_t stream_writev(mongoc_stream_t *base, mongoc_iovec_t *iov, size_t 
   }
   struct iovec *copy = mem_alloc((n ? n : 1) * sizeof(*copy));
   if (!copy) {
-    errno = ENOMEM;
+    mongo_starve(s->c);
     return -1;
   }
   for (size_t i = 0; i < n; i++) copy[i] = (struct iovec){iov[i].iov_base, iov[i].iov_len};

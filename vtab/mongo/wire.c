@@ -10,6 +10,7 @@
 ** has one log handler for all of it.  Ours says nothing of what comes from
 ** our calls and leaves the rest as it was by default.
 */
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -114,6 +115,8 @@ static error_class class_of_code(int code) {
 }
 
 static error_class class_of(const mongo_connection *c, const bson_error_t *from) {
+  bool of_server = from->domain == MONGOC_ERROR_SERVER;
+  if (c->trouble.klass == ERROR_MEMORY && !of_server) return ERROR_MEMORY;
   switch (from->domain) {
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_WRITE_CONCERN: return class_of_code((int)from->code);
@@ -125,6 +128,12 @@ static error_class class_of(const mongo_connection *c, const bson_error_t *from)
     case MONGOC_ERROR_COMMAND: case MONGOC_ERROR_QUERY: return ERROR_CONFIG;
     default: return ERROR_PROTOCOL;
   }
+}
+
+void mongo_starve(mongo_connection *c) {
+  error_clear(&c->trouble);
+  error_memory(&c->trouble);
+  errno = ENOMEM;
 }
 
 /* The server's words. Where they show the query, that stands in lines of its own with its values:
@@ -141,7 +150,8 @@ bool mongo_error(mongo_connection *c, const bson_error_t *from, const char *what
   error_class klass = class_of(c, from);
   bool of_server =
     from->domain == MONGOC_ERROR_SERVER || from->domain == MONGOC_ERROR_WRITE_CONCERN;
-  if (klass == ERROR_NETWORK || klass == ERROR_PROTOCOL || klass == ERROR_TLS)
+  if (klass == ERROR_NETWORK || klass == ERROR_PROTOCOL || klass == ERROR_TLS ||
+      klass == ERROR_MEMORY)
     c->base.broken = true;
   if (call && call->gave_up) c->base.broken = true;
   if (call && call->stopped && error_is_set(&call->why)) {
