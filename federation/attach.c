@@ -52,7 +52,9 @@ static bool attach_remote(registry *r, attached_server *s, buffer *summary, tskd
     return true;
   }
   error_server(e, s->base.name);
-  registry_remove(r, s);
+  /* SQLite had no memory to detach it. */
+  s->remains = schema_exists(r->db, s->base.name);
+  if (!s->remains) registry_remove(r, s);
   return false;
 }
 
@@ -76,6 +78,7 @@ bool attach_server(registry *r, const char *name, const char *address, const cha
   attached_server *s = NULL;
   if (!may_change(r, "tskdb_attach()", e) || !schema_name_is_free(r, name, e)) return false;
   const char *scheme = url_scheme(address, &a);
+  if (a.failed) return error_memory(e);
   bool is_file = scheme && strcmp(scheme, "sqlite") == 0;
   int number = is_file ? -1 : drivers_find(scheme, e);
   bool ok = (is_file || number >= 0) && options_parse(r->db, text, is_file, &a, &o, e);
@@ -124,18 +127,29 @@ typedef struct changes {
   buffer added, changed, dropped;
 } changes;
 
-static bool drop_changed(attached_server *s, catalog *before, const bool *was, changes *report, tskdb_error *e) {
+/* The number of OLD in the new catalog, if it is still wanted and can be a table; else -1. */
+static int find_usable(const attached_server *s, const relation *old) {
+  int now = find_relation(s->base.catalog, old);
+  bool usable = now >= 0 && s->tables[now].wanted && !s->base.catalog->relations[now].unusable;
+  return usable ? now : -1;
+}
+
+static void keep_same(attached_server *s, const catalog *before, const bool *was) {
   for (int i = 0; i < before->n_relations; i++) {
     const relation *old = &before->relations[i];
-    int now = find_relation(s->base.catalog, old);
-    if (!was[i]) continue;
-    bool usable = now >= 0 && s->tables[now].wanted && !s->base.catalog->relations[now].unusable;
-    if (usable && is_same(old, &s->base.catalog->relations[now])) {
-      s->tables[now].attached = true;
-      continue;
-    }
+    int now = was[i] ? find_usable(s, old) : -1;
+    if (now >= 0) s->tables[now].attached = is_same(old, &s->base.catalog->relations[now]);
+  }
+}
+
+static bool drop_changed(attached_server *s, const catalog *before, const bool *was, changes *report,
+                         tskdb_error *e) {
+  for (int i = 0; i < before->n_relations; i++) {
+    const relation *old = &before->relations[i];
+    int now = find_usable(s, old);
+    if (!was[i] || (now >= 0 && s->tables[now].attached)) continue;
     if (!schema_drop_table(s, old->name, e)) return false;
-    list_name(usable ? &report->changed : &report->dropped, old->name);
+    list_name(now >= 0 ? &report->changed : &report->dropped, old->name);
   }
   return true;
 }
@@ -145,7 +159,8 @@ static bool create_new(attached_server *s, catalog *before, const bool *was, cha
   for (int i = 0; i < c->n_relations; i++) {
     if (s->tables[i].attached || !s->tables[i].wanted || c->relations[i].unusable) continue;
     int old = find_relation(before, &c->relations[i]);
-    if (!schema_create_table(s, i, e)) return false;
+    /* One that an earlier refresh could not drop is in the way. */
+    if (!schema_drop_table(s, c->relations[i].name, e) || !schema_create_table(s, i, e)) return false;
     if (old < 0 || !was[old]) list_name(&report->added, c->relations[i].name);
   }
   return true;
@@ -166,6 +181,7 @@ static bool refresh(attached_server *s, changes *found, tskdb_error *e) {
   for (int i = 0; was && i < before->n_relations; i++) was[i] = s->tables[i].attached;
   catalog_retain(before);
   bool ok = was ? adopt_catalog(s, &round_trips, e) : error_memory(e);
+  if (ok) keep_same(s, before, was);
   ok = ok && drop_changed(s, before, was, found, e) && create_new(s, before, was, found, e);
   catalog_release(before);
   arena_free(&a);

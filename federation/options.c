@@ -213,15 +213,23 @@ static bool read_member(reader *r, const option *d, const member *m) {
   return true;
 }
 
+/* JSON5 is none here. json_valid() takes a lack of memory for no JSON before SQLite 3.42, where
+** json_type() takes nothing but JSON. */
+static const char *object_query(void) {
+  return sqlite_version() < 3042000 ? "SELECT json_type(?1) = 'object'"
+                                    : "SELECT json_type(?1) = 'object' AND json_valid(?1)";
+}
+
 static bool is_object(reader *r, const char *text) {
   sqlite3_stmt *stmt = NULL;
   bool object = false;
-  int rc = sqlite3_prepare_v2(r->db, "SELECT json_valid(?1) AND json_type(?1) = 'object'", -1, &stmt, NULL);
+  int rc = sqlite3_prepare_v2(r->db, object_query(), -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_bind_text(stmt, 1, text, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) object = sqlite3_column_int(stmt, 0);
-  if (rc != SQLITE_ROW) {
-    error_set(r->error, rc == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_CONFIG, "cannot read the options: %s",
-              sqlite3_errmsg(r->db));
+  if (rc == SQLITE_NOMEM) {
+    error_memory(r->error);
+  } else if (rc == SQLITE_INTERRUPT) {
+    error_set(r->error, ERROR_INTERRUPT, "interrupted");
   } else if (!object) {
     error_set(r->error, ERROR_CONFIG, "the options are not a JSON object like {\"tables\": [\"a*\"], \"timeout\": 5000}");
   }

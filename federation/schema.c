@@ -27,13 +27,7 @@ static bool run(sqlite3 *db, const buffer *sql, tskdb_error *e) {
 }
 
 bool schema_exists(sqlite3 *db, const char *name) {
-  sqlite3_stmt *stmt = NULL;
-  const char *sql = "SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE";
-  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) return true;
-  sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-  bool found = sqlite3_step(stmt) == SQLITE_ROW;
-  sqlite3_finalize(stmt);
-  return found;
+  return sqlite3_db_readonly(db, name) >= 0;   /* asks without memory */
 }
 
 bool schema_is_changeable(registry *r, const char *what, tskdb_error *e) {
@@ -42,8 +36,18 @@ bool schema_is_changeable(registry *r, const char *what, tskdb_error *e) {
                    "%s cannot run within a transaction; hint: COMMIT or ROLLBACK first", what);
 }
 
+static bool drop_remains(registry *r, const char *name, tskdb_error *e) {
+  attached_server *s = r->servers;
+  while (s && sqlite3_stricmp(s->base.name, name) != 0) s = s->next;
+  if (!s || !s->remains) return true;
+  if (!schema_drop(s, e)) return false;
+  registry_remove(r, s);
+  return true;
+}
+
 bool schema_name_is_free(registry *r, const char *name, tskdb_error *e) {
   if (!*name) return error_set(e, ERROR_CONFIG, "the name is empty");
+  if (!drop_remains(r, name, e)) return false;
   if (sqlite3_stricmp(name, "temp") == 0 || schema_exists(r->db, name)) {
     return error_set(e, ERROR_CONFIG, "the name \"%.64s\" is taken", name);
   }
@@ -69,10 +73,14 @@ static bool attach_database(sqlite3 *db, const char *name, const char *file, tsk
   return ok;
 }
 
+static void print_detach(const char *name, buffer *out) {
+  buffer_text(out, "DETACH ");
+  buffer_quoted(out, name, '"');
+}
+
 static bool detach_database(sqlite3 *db, const char *name, tskdb_error *e) {
   buffer sql = {0};
-  buffer_text(&sql, "DETACH ");
-  buffer_quoted(&sql, name, '"');
+  print_detach(name, &sql);
   bool ok = run(db, &sql, e);
   buffer_free(&sql);
   return ok;
@@ -155,11 +163,17 @@ static bool create_tables(attached_server *s, tskdb_error *e) {
 }
 
 static bool create_in(attached_server *s, const char *file, tskdb_error *e) {
-  if (!attach_database(s->registry->db, s->base.name, file, e)) return false;
-  if (create_tables(s, e)) return true;
+  sqlite3 *db = s->registry->db;
   tskdb_error ignored = {0};
-  detach_database(s->registry->db, s->base.name, &ignored);
-  return false;
+  buffer undo = {0};             /* made while there is memory */
+  print_detach(s->base.name, &undo);
+  bool ok = undo.failed ? error_memory(e) : attach_database(db, s->base.name, file, e);
+  if (ok && !create_tables(s, e)) {
+    run(db, &undo, &ignored);
+    ok = false;
+  }
+  buffer_free(&undo);
+  return ok;
 }
 
 static bool drop_tables(attached_server *s, tskdb_error *e) {

@@ -36,6 +36,7 @@ typedef struct attached_server {
   options options;
   pool *pool;                /* NULL for SCHEMA_FILE */
   schema_kind schema;
+  bool remains;              /* attaching failed, and so did undoing it: done by the next attempt */
   server_table *tables;      /* one for each relation of base.catalog */
 } attached_server;
 
