@@ -6,6 +6,7 @@
 # 77 when what they need is not there.  A comment "Budget: N s" at its head says how long it may
 # take; without one it is 10 s.
 C_SUITES = \
+	%reldir%/federation/shortage_test \
 	%reldir%/vtab/batch_test \
 	%reldir%/vtab/error_test \
 	%reldir%/vtab/memory_test \
@@ -127,9 +128,11 @@ list-suites:
 	@printf '%s\n' $(TESTS)
 check-mutation:
 	@$(MAKE) -s check TESTS=%reldir%/differential/mutation.test VERBOSE=yes
-# Every byte of what a server says: takes long, not for every day. The servers are to be named.
-soak: all
-	. tests/environment; TSKDB_STEP=1 $(srcdir)/%reldir%/faults/spoiled.test
+# Every byte of what a server says, every allocation (--enable-fault-injection): takes long, not
+# for every day. The servers are to be named.
+soak: all %reldir%/federation/shortage_test
+	. tests/environment; export TSKDB_STEP=1; $(srcdir)/%reldir%/faults/spoiled.test && \
+		{ %reldir%/federation/shortage_test || [ $$? -eq 77 ]; }
 # The pages that are made from the program; a suite says when one is old.
 update-documents: all
 	. tests/environment; $(srcdir)/docs/pushdown.py >pushdown.tmp && mv pushdown.tmp $(srcdir)/docs/pushdown.md
