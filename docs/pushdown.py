@@ -93,7 +93,7 @@ SERVERS = {
         Subject("year", "year"), Subject("float, double", "float4, float"),
         Subject("decimal of at most 15 digits", "decimal"), Subject("decimal, wider", "numeric"),
         Subject("decimal, bigint unsigned under `numeric=text`, `unsigned=text`", "numeric text", [DIGITS]),
-        Subject("char, varchar of at most 256 characters", "text, char", [WHOLE]),
+        Subject("char, varchar of at most 256 characters", "text, char", [WHOLE, "LIKE folds"]),
         Subject("longer varchar, text", "text"),
         Subject("the same, of a collation `…_nopad_bin` or `…_0900_bin`", "text, char", [BYTES, ORDERED]),
         Subject("the same, compared with COLLATE NOCASE", "text, char", [], "NOCASE"),

@@ -46,7 +46,11 @@ static value *specimens(const plan *p, const relation *r, arena *a, int *n) {
     const plan_term *t = &p->terms[i];
     type_class klass = r->columns[t->column].klass;
     if (t->argument < 0 || t->argument >= *n) continue;
-    arguments[t->argument] = t->op == OP_IN ? specimen_list(klass, a) : specimen(klass);
+    /* The usual pattern has a beginning. */
+    arguments[t->argument] = t->op == OP_IN     ? specimen_list(klass, a)
+                             : t->op == OP_LIKE ? specimen_text("x%")
+                             : t->op == OP_GLOB ? specimen_text("x*")
+                                                : specimen(klass);
   }
   return arguments;
 }

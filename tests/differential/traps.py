@@ -128,6 +128,7 @@ KINDS = [
     Kind("text", TEXTS, characters=True),
     Kind("varchar", TEXTS, characters=True),
     Kind("bytewise", TEXTS, characters=True),
+    Kind("codepoints", TEXTS, characters=True),
     Kind("folding", TEXTS, characters=True),
     Kind("unpadded", TEXTS, characters=True),
     Kind("latin", LATIN, characters=True),

@@ -23,6 +23,12 @@ static void setup(void) { c = open_url(server_url); }
 
 static void teardown(void) { tested->close(c, false); }
 
+/* Letters that some collations do not take for each other. */
+#define PAIRS "(NULL),('CH'),('ch'),('cH'),('Ch'),('aA'),('AA'),('aa'),('I'),('i'),('LL'),('lL')," \
+  "('Dz'),('dZ'),('nJ'),('k'),('K'),('CHq'),('cHq'),('ch\\0q'),('c|h'),('c\\\\h'),('c_h'),('c%h'),('')"
+#define BEGINNINGS "'CH%','cH%','Ch%','aA%','A%','a_%','I%','i%','lL%','L%','dz%','Dz%','Nj%','K%'," \
+  "'c|%','c\\%','c_h%','c%h%','%h','c','_h%','%','chQ%'"
+
 /* A column, its values, and what it is compared with, as SQL literals that
 ** both sides read. */
 static const struct type_case {
@@ -81,6 +87,17 @@ static const struct type_case {
   {"CHAR(10) COLLATE utf8mb4_nopad_bin", "(NULL),(''),('a'),('A'),('b  ')",
    "'','a','a ','b','b  ','A'"},
   {"TEXT", "(NULL),(''),('a'),('A'),('é')", "'','a','é','E'"},
+  {"VARCHAR(20) COLLATE utf8mb4_general_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb4_unicode_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb4_unicode_520_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb3_general_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb3_unicode_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE latin1_swedish_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE latin1_general_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb4_czech_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb4_danish_ci", PAIRS, BEGINNINGS},
+  {"VARCHAR(20) COLLATE utf8mb4_turkish_ci", PAIRS, BEGINNINGS},
+  {"CHAR(10) COLLATE utf8mb4_general_ci", PAIRS, BEGINNINGS},
   /* Alike in the bytes that the server sorts by. */
   {"VARCHAR(300)", "(CONCAT(REPEAT('😀', 256), 'b')),(CONCAT(REPEAT('😀', 256), 'a')),(NULL)",
    "'😀%','b','a%'"},
@@ -211,6 +228,9 @@ START_TEST(comparisons_use_the_servers_index) {
   expect_index(r, "i", OP_EQ, &five);
   expect_index(r, "i", OP_LT, &five);
   expect_index(r, "i", OP_IN, &number_list);
+  value beginning = text_value("nAME123%"), latin_beginning = text_value("Näme12%");
+  expect_index(r, "t", OP_LIKE, &beginning);
+  expect_index(r, "l", OP_LIKE, &latin_beginning);
   expect_index(r, "t", OP_EQ, &names[0]);
   expect_index(r, "t", OP_IN, &list);
   expect_index(r, "l", OP_EQ, &latin[0]);

@@ -31,10 +31,11 @@ static void teardown(void) { tested->close(c, false); }
 static const char own_types[] =
   "CREATE EXTENSION IF NOT EXISTS citext; DROP TABLE IF EXISTS pushed; DROP TYPE IF EXISTS p_size,"
   " p_pair CASCADE;"
-  "DROP DOMAIN IF EXISTS p_small, p_word CASCADE; DROP COLLATION IF EXISTS p_folding;"
+  "DROP DOMAIN IF EXISTS p_small, p_word CASCADE; DROP COLLATION IF EXISTS p_folding, p_codepoints;"
   "CREATE TYPE p_size AS ENUM ('small', 'large', '1', 'Medium', 'it''s');"
   "CREATE TYPE p_pair AS (x int, y text); CREATE DOMAIN p_small AS smallint CHECK (VALUE < 100);"
   "CREATE DOMAIN p_word AS varchar(10) COLLATE \"C\";"
+  "CREATE COLLATION p_codepoints (provider = libc, locale = 'C.UTF-8');"
   "CREATE COLLATION p_folding (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
 
 #define TEXTS "(NULL),(''),('a'),('A'),('a '),(' a'),('á'),('ab'),('b'),('É'),('é'),('😀'),('ß')," \
@@ -99,6 +100,7 @@ static const struct type_case {
    "-9e999,1e300,12345678901234567890.0,'5'", 0},
   {"text", TEXTS, TEXT_CONSTANTS, 0},
   {"text COLLATE \"C\"", TEXTS, TEXT_CONSTANTS, 0},
+  {"text COLLATE p_codepoints", TEXTS, TEXT_CONSTANTS, 0},
   {"text COLLATE p_folding", TEXTS, TEXT_CONSTANTS, 0},
   {"text COLLATE \"en-US-x-icu\"", TEXTS, TEXT_CONSTANTS, 0},
   {"varchar(20)", TEXTS, TEXT_CONSTANTS, 0},
@@ -202,13 +204,13 @@ static void expect_index(const relation *r, const char *name, query_operator op,
 }
 
 START_TEST(comparisons_use_the_servers_index) {
-  static const char columns[] = "i t n d f g m y z b u k";
+  static const char columns[] = "i t n o d f g m y z b u k";
   char sql[100];
   exec(c, "DROP TABLE IF EXISTS indexed; CREATE TABLE indexed (id int PRIMARY KEY, i int, t text,"
-          " n text COLLATE \"C\", d numeric(10,2), f float8, g float4, m timestamp, y date,"
+          " n text COLLATE \"C\", o text COLLATE \"C.utf8\", d numeric(10,2), f float8, g float4, m timestamp, y date,"
           " z timestamptz, b bytea,"
           " u uuid, k char(10))");
-  exec(c, "INSERT INTO indexed SELECT s, s, 'Näme' || s, 'name' || s, s / 4.0, s / 4.0, s / 4.0,"
+  exec(c, "INSERT INTO indexed SELECT s, s, 'Näme' || s, 'name' || s, 'name' || s, s / 4.0, s / 4.0, s / 4.0,"
           " timestamp '2020-01-01' + s * interval '1 minute', date '1990-01-01' + s,"
           " timestamptz '2020-01-01 UTC' + s * interval '1 minute', decode(lpad(to_hex(s), 8,"
           " '0'), 'hex'),"
@@ -243,6 +245,7 @@ START_TEST(comparisons_use_the_servers_index) {
   expect_index(r, "t", OP_EQ, &texts[0]);
   expect_index(r, "t", OP_IN, &text_list);
   expect_index(r, "n", OP_LT, &low);
+  expect_index(r, "o", OP_LT, &low);
   expect_index(r, "d", OP_EQ, &quarter);
   expect_index(r, "d", OP_LE, &quarter);
   expect_index(r, "d", OP_IN, &number_list);

@@ -8,6 +8,9 @@
 ** CONVERT matters: plain BINARY would compare the bytes of a latin1 column.
 ** Ranges, orders and groups are over those bytes alone, without the index.
 **
+** A LIKE with a beginning is the column's own where that finds enough, for the index
+** (row_for() sends other patterns in another way).
+**
 ** Decimals are bound as text and cast, so that the comparison is between
 ** decimals and keeps the index.  DECIMAL(65,30) is the widest there is.
 **
@@ -147,6 +150,8 @@ const pushdown_row mysql_pushdown[] = {
    BYTES_OF_TEXT},
   {OPS(OP_IS_NOT), CLASSES_STRING, BINARY, 0, 0, PUSH_EXACT, REASON_NONE,
    "NOT (" BYTES_OF_TEXT " <=> {v})"},
+  {OPS(OP_LIKE), CLASSES_PLAIN, 0, MYSQL_LIKE_FOLDS, 0, PUSH_SUPERSET, REASON_PATTERN,
+   "{c} LIKE {v} ESCAPE '|'"},
   {OPS(OP_LIKE), CLASSES_STRING, 0, 0, 0, PUSH_SUPERSET, REASON_PATTERN, LIKE_FOLDED},
 
   /* the server's own text of something else */
@@ -175,7 +180,7 @@ const pushdown_row mysql_pushdown[] = {
 };
 
 /* In the order of MYSQL_… in mysql_driver.h. */
-const char *const mysql_facts[] = {"sorts whole", "no zerofill", NULL};
+const char *const mysql_facts[] = {"sorts whole", "no zerofill", "LIKE folds", NULL};
 
 /* NULLs come first ascending and last descending, as in SQLite. */
 static void print_direction(buffer *out, const column *c, bool descending) {
@@ -247,11 +252,27 @@ static const pushdown_row compare_bytes = {.verdict = PUSH_EXACT,
 static const pushdown_row compare_bytes_list = {.verdict = PUSH_EXACT,
                                                 .text = BYTES_OF_TEXT " IN ({v})"};
 
-/* The row that says X, or the one over bytes. */
+static const pushdown_row like_folded = {.verdict = PUSH_SUPERSET, .text = LIKE_FOLDED};
+
+/* Whether an index can find the pattern's beginning, and what stands behind a NUL in a row
+** makes no difference: '%' is the end. */
+static bool has_beginning(const value *pattern) {
+  const char *p = pattern->bytes;
+  size_t n = pattern->length;
+  return n >= 2 && p[0] != '%' && p[0] != '_' && p[n - 1] == '%' && !memchr(p, 0, n) &&
+         !memchr(p, '|', n);
+}
+
+/* The row that says X, or one that says it in another way for this value. */
 static const pushdown_row *row_for(const query *q, const query_expr *x) {
   const column *c = &q->sources[x->args[0].source].relation->columns[x->args[0].column];
   bool text = (CLASSES(c->klass) & CLASSES_STRING) != 0;
-  if (!text || x->n_args < 2 || is_held(c, &q->parameters[x->args[1].parameter])) return x->row;
+  if (!text || x->n_args < 2) return x->row;
+  const value *v = &q->parameters[x->args[1].parameter];
+  if (x->op == OP_LIKE && (c->flags & MYSQL_LIKE_FOLDS)) {
+    return has_beginning(v) && is_held(c, v) ? x->row : &like_folded;
+  }
+  if (is_held(c, v)) return x->row;
   if (OPS(x->op) & OPS_COMPARE) return &compare_bytes;
   return x->op == OP_IN ? &compare_bytes_list : x->row;
 }

@@ -230,12 +230,13 @@ bool mysql_driver_describe(connection *c, const native_text *native, const disco
 
 /* Facts of columns for the pushdown rows; mysql_facts has their names. */
 enum {
-  MYSQL_SORTS_WHOLE = COLUMN_PRIVATE,      /* no value is longer than MYSQL_SORTED_BYTES, as bytes of utf8mb4 */
-  MYSQL_NO_ZEROFILL = COLUMN_PRIVATE << 1  /* a number is written without zeros before it */
+  MYSQL_SORTS_WHOLE = COLUMN_PRIVATE,      /* no value has more bytes in utf8mb4 than are sorted by */
+  MYSQL_NO_ZEROFILL = COLUMN_PRIVATE << 1, /* a number is written without zeros before it */
+  MYSQL_LIKE_FOLDS  = COLUMN_PRIVATE << 2  /* its own LIKE finds at least what SQLite's does */
 };
 extern const char *const mysql_facts[];
 
-enum { MYSQL_PUSHDOWN_ROWS = 60 };
+enum { MYSQL_PUSHDOWN_ROWS = 61 };
 extern const pushdown_row mysql_pushdown[MYSQL_PUSHDOWN_ROWS];
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e);
 

@@ -107,10 +107,25 @@ static uint32_t collation_flags(const mysql_declaration *d) {
   return COLUMN_EQ_BYTES | (utf8 ? COLUMN_ORDER_BYTES : 0u);
 }
 
+/* Collations under which every ASCII letter is equal to its other case, on its own and
+** beside any other: some tell 'CH', 'Ch' and 'cH' apart (Czech, Danish, Spanish), or 'I'
+** and 'i' (Turkish). */
+static bool like_folds(const char *collation) {
+  static const char *const names[] = {
+    "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb3_general_ci",
+    "utf8mb3_unicode_ci", "utf8_general_ci", "utf8_unicode_ci", "latin1_swedish_ci",
+    "latin1_general_ci",
+  };
+  for (size_t i = 0; collation && i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strcmp(collation, names[i]) == 0) return true;
+  }
+  return false;
+}
+
 static uint32_t declared_facts(const mysql_declaration *d) {
   bool zerofill = d->column_type && strstr(d->column_type, "zerofill");
   return (d->octets >= 0 && d->octets <= MYSQL_SORTED_BYTES ? MYSQL_SORTS_WHOLE : 0u) |
-         (zerofill ? 0u : MYSQL_NO_ZEROFILL);
+         (zerofill ? 0u : MYSQL_NO_ZEROFILL) | (like_folds(d->collation) ? MYSQL_LIKE_FOLDS : 0u);
 }
 
 static type_class refine(type_class klass, const mysql_declaration *d, const discovery *want) {

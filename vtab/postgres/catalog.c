@@ -30,6 +30,13 @@ static const char relations_sql[] =
     " AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
     RELATIONS " ORDER BY c.oid";
 
+/* Whether a locale orders by code points, as UTF-8's bytes do: glibc's C.UTF-8 since its 2.35,
+** distributions' own before it, and all of the builtin provider's (17).  Servers before 15 have
+** no provider of a database: it is libc. */
+#define BYTES_ORDERED(provider, locale) \
+  "(" provider " = 'b' OR (" provider " = 'c'" \
+  " AND " locale " IN ('C', 'POSIX', 'C.UTF-8', 'C.UTF8', 'C.utf8')))"
+
 /* Domains are followed to their base type, whose modifier is the nearest that is given. */
 static const char columns_sql[] =
     "WITH RECURSIVE d(oid, base, typmod) AS ("
@@ -43,9 +50,11 @@ static const char columns_sql[] =
     " a.attnotnull, a.attgenerated <> '', a.atthasdef OR a.attidentity <> '', k.collname,"
     " coalesce(k.collisdeterministic, false),"
     " coalesce(CASE WHEN k.collprovider = 'd'"
-    " THEN (SELECT datlocprovider = 'c' AND datcollate IN ('C','POSIX')"
-    " FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
-    " ELSE k.collname IN ('C','POSIX','ucs_basic') END, false),"
+    " THEN (SELECT " BYTES_ORDERED("p.provider", "p.datcollate")
+    " FROM (SELECT datcollate, coalesce(pg_catalog.jsonb_extract_path_text("
+    "pg_catalog.to_jsonb(b), 'datlocprovider'), 'c') AS provider FROM pg_catalog.pg_database b"
+    " WHERE datname = pg_catalog.current_database()) p)"
+    " ELSE " BYTES_ORDERED("k.collprovider", "k.collcollate") " END, false),"
     " a.attnum"
     " FROM listed l JOIN pg_catalog.pg_attribute a"
     " ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped"

@@ -37,7 +37,7 @@ class Mysql(SqlServer):
         "bytewise": "varchar(300) COLLATE utf8mb4_bin",
         "folding": "varchar(256) COLLATE utf8mb4_unicode_520_ci",
         "unpadded": "varchar(256) COLLATE utf8mb4_nopad_bin",
-        "latin": "varchar(30) CHARACTER SET latin1", "char": "char(8)",
+        "latin": "varchar(30) COLLATE latin1_german1_ci", "char": "char(8)",
         "unpadded char": "char(8) COLLATE utf8mb4_nopad_bin", "enum": f"enum({LABELS})",
         "set": "set('a','b','c','A1')", "uuid": "uuid", "json": "json", "date": "date",
         "time": "time(6)", "timestamp": "datetime(6)", "seconds": "datetime",

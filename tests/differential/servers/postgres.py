@@ -43,6 +43,7 @@ class Postgres(SqlServer):
         "oid": "oid", "double": "double precision", "real": "real", "decimal": "numeric(12,2)",
         "wide": "numeric(38,20)", "unbounded": "numeric", "text": "text",
         "varchar": "character varying(300)", "bytewise": 'text COLLATE "C"',
+        "codepoints": "text COLLATE differential.codepoints",
         "folding": "text COLLATE differential.folding", "char": "character(8)",
         "folding char": "character(8) COLLATE differential.folding",
         "enum": "differential.mood", "uuid": "uuid", "json": "json", "jsonb": "jsonb",
@@ -57,7 +58,8 @@ class Postgres(SqlServer):
         "CREATE TYPE differential.mood AS ENUM ({enum})",
         "CREATE TYPE differential.pair AS (x integer, y text)",
         "CREATE COLLATION differential.folding"
-        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        " (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE COLLATION differential.codepoints (provider = libc, locale = 'C.UTF-8')"
     ]
 
     operator = "OPERATOR(pg_catalog.{})"
