@@ -397,6 +397,7 @@ bool redis_driver_compile(const query *q, uint32_t version, arena *a, request *o
   p->type_scanned = version >= VERSION_TYPE_FILTER && is_scanned_type(p->type);
   if (p->table != TABLE_NATIVE) finish_match(&x);
   choose_steps(p);
+  if (!redis_step_prepare(p, a)) return error_memory(e);
   *out = (request){.compiled = p, .query = q};
   out->text = print_text(&x);
   buffer_free(&x.match);

@@ -136,6 +136,40 @@ bool redis_addf(redis_node *n, tskdb_error *e, const char *format, ...) {
   return add_formatted(n, text, length, e);
 }
 
+bool redis_form_make(redis_form *out, int argc, const char *const *argv, const size_t *lengths,
+                     arena *a) {
+  static const char empty[] = "\r\n$0\r\n";
+  char *text = NULL;
+  int length = (int)redisFormatCommandArgv(&text, argc, (const char **)(uintptr_t)argv, lengths);
+  const char *at = length > 0 ? memmem(text, (size_t)length, empty, sizeof(empty) - 1) : NULL;
+  *out = (redis_form){0};
+  if (at) {
+    const char *tail = at + sizeof(empty) - 1;
+    out->head_length = (size_t)(at - text) + sizeof("\r\n$") - 1;
+    out->tail_length = (size_t)(text + length - tail);
+    out->head = arena_strndup(a, text, out->head_length);
+    out->tail = arena_strndup(a, tail, out->tail_length);
+  }
+  redisFreeCommand(text);
+  return out->head && out->tail;
+}
+
+bool redis_add_form(redis_node *n, const redis_form *f, const char *key, size_t length,
+                    tskdb_error *e) {
+  char digits[24], *at = digits + sizeof(digits);
+  *--at = '\n';
+  *--at = '\r';
+  size_t rest = length;
+  do *--at = (char)('0' + rest % 10);
+  while (rest /= 10);
+  buffer_append(&n->out, f->head, f->head_length);
+  buffer_append(&n->out, at, (size_t)(digits + sizeof(digits) - at));
+  buffer_append(&n->out, key, length);
+  buffer_append(&n->out, f->tail, f->tail_length);
+  n->owed++;
+  return !n->out.failed || error_memory(e);
+}
+
 bool redis_flush(redis_connection *c, redis_node *n, const wait_scope *w, tskdb_error *e) {
   if (!n->out.length) return true;
   c->base.round_trips++;

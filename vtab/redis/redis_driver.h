@@ -137,6 +137,20 @@ bool redis_node_init_reader(redis_node *n, tskdb_error *e);
 bool redis_add(redis_node *n, int argc, const char *const *argv, const size_t *lengths,
                tskdb_error *e);
 bool redis_addf(redis_node *n, tskdb_error *e, const char *format, ...);   /* hiredis' format */
+
+/* A command with a place for its key: what is the same for every key is formatted once. */
+typedef struct redis_form {
+  const char *head, *tail;     /* before the key's length, behind its bytes */
+  size_t head_length, tail_length;
+} redis_form;
+
+/* The command ARGV, of which the first empty word is the key's place, in A; false without memory. */
+bool redis_form_make(redis_form *out, int argc, const char *const *argv, const size_t *lengths,
+                     arena *a);
+/* Adds it with this key. */
+bool redis_add_form(redis_node *n, const redis_form *f, const char *key, size_t length,
+                    tskdb_error *e);
+
 bool redis_flush(struct redis_connection *c, redis_node *n, const wait_scope *w, tskdb_error *e);
 /* Parses what is there: one whole reply at most (REDIS_REPLY).  REDIS_MORE: what was there is in
 ** the sink, and one more portion has been received. */
@@ -376,6 +390,8 @@ typedef struct redis_plan {
   /* how they are read */
   redis_step steps[REDIS_MAX_STEPS];
   int n_steps;                 /* 0: the key alone is the row */
+  redis_form forms[REDIS_MAX_SPANS];   /* of each step, or of each span of STEP_STREAM */
+  redis_form type_form;        /* of STEP_TYPE, for a key in doubt */
   int n_select;
   int at[ATTRIBUTE_COUNT];     /* column of the batch, -1: not wanted */
   const char **fields;         /* TABLE_FAMILY: what HMGET asks for */
@@ -440,9 +456,11 @@ void redis_reading_turn(redis_reading *r, batch *b);
 void redis_end_row(redis_reading *r);
 void redis_drop_row(redis_reading *r);
 
-/* Adds the commands of STEP for a key; *COUNT replies will come, of which those at odd places
-** matter if ASKING. */
-bool redis_step_send(const redis_plan *p, redis_step step, redis_node *n, const char *key,
+/* Formats the commands of P's steps; false without memory. */
+bool redis_step_prepare(redis_plan *p, arena *a);
+/* Adds the commands of step NUMBER, or TYPE behind the last one, for a key; *COUNT replies will
+** come, of which those at odd places matter if ASKING. */
+bool redis_step_send(const redis_plan *p, int number, redis_node *n, const char *key,
                      size_t length, bool asking, int *count, tskdb_error *e);
 /* One element of the reply to STEP that is no error. */
 void redis_step_take(redis_reading *r, redis_step step, const redis_element *x);

@@ -250,7 +250,7 @@ static bool send_key(scan *s, redis_node *n, page *p, int number) {
   for (int i = 0; i < steps; i++) {
     redis_step step = i < plan->n_steps ? plan->steps[i] : STEP_TYPE;
     int count;
-    if (!redis_step_send(plan, step, n, bytes, k->length, k->asking, &count, s->e)) return false;
+    if (!redis_step_send(plan, i, n, bytes, k->length, k->asking, &count, s->e)) return false;
     for (int r = 0; r < count; r++) {
       bool ignored = k->asking && r % 2 == 0;
       flight f = {

@@ -3,7 +3,8 @@
 **
 ** A reply is taken element by element as it is parsed.  A step is either one
 ** part of the key's only row (its value, its time to live, …), which the scan
-** ends, or it makes a row for each element and ends them itself.
+** ends, or it makes a row for each element and ends them itself.  A command is
+** formatted once for a plan; only the key is another one each time.
 */
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,36 +35,24 @@ static const struct { const char *command; bool part; } steps[] = {
 bool redis_step_is_part(redis_step step) { return steps[step].part; }
 const char *redis_step_command(redis_step step) { return steps[step].command; }
 
-/* ---- sending ------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------ */
 
-/* A command with all of a plan's fields or elements behind the key. */
-static bool add_many(const redis_plan *p, redis_step step, redis_node *n, const char *key,
-                     size_t length, tskdb_error *e) {
-  enum { USUAL = 64 };
-  const char *few[USUAL];
-  size_t few_lengths[USUAL];
+/* With all of a plan's fields or elements behind the key. */
+static bool form_many(const redis_plan *p, redis_step step, redis_form *f, arena *a) {
   bool family = step == STEP_FAMILY;
   size_t count = family ? (size_t)p->n_fields : p->n_elements;
-  arena a = {0};
-  bool many = count + 2 > USUAL;
-  const char **words = many ? arena_alloc(&a, (count + 2) * sizeof(*words)) : few;
-  size_t *lengths = many ? arena_alloc(&a, (count + 2) * sizeof(*lengths)) : few_lengths;
-  bool ok = words && lengths;
-  if (ok) {
-    words[0] = steps[step].command;
-    lengths[0] = strlen(words[0]);
-    words[1] = key;
-    lengths[1] = length;
-    for (size_t i = 0; i < count; i++) {
-      words[i + 2] = family ? p->fields[i] : p->elements[i].bytes;
-      lengths[i + 2] = family ? p->field_lengths[i] : p->elements[i].length;
-    }
-    ok = redis_add(n, (int)count + 2, words, lengths, e);
-  } else {
-    error_memory(e);
+  const char **words = arena_alloc(a, (count + 2) * sizeof(*words));
+  size_t *lengths = arena_alloc(a, (count + 2) * sizeof(*lengths));
+  if (!words || !lengths) return false;
+  words[0] = steps[step].command;
+  lengths[0] = strlen(words[0]);
+  words[1] = "";
+  lengths[1] = 0;
+  for (size_t i = 0; i < count; i++) {
+    words[i + 2] = family ? p->fields[i] : p->elements[i].bytes;
+    lengths[i + 2] = family ? p->field_lengths[i] : p->elements[i].length;
   }
-  arena_free(&a);
-  return ok;
+  return redis_form_make(f, (int)count + 2, words, lengths, a);
 }
 
 /* A number as text, in OUT. */
@@ -72,8 +61,7 @@ static const char *digits(int64_t number, char *out, size_t size) {
   return out;
 }
 
-static bool add_scores(const redis_plan *p, redis_node *n, const char *key, size_t length,
-                       tskdb_error *e) {
+static bool form_scores(const redis_plan *p, redis_form *f, arena *a) {
   char low[40], high[40], limit[24];
   char *at = low;
   if (p->score_above) *at++ = '(';
@@ -81,65 +69,83 @@ static bool add_scores(const redis_plan *p, redis_node *n, const char *key, size
   at = high;
   if (p->score_below) *at++ = '(';
   at[redis_print_score(p->score_high, at)] = 0;
-  const char *words[8] = {p->descending ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE", key,
+  const char *words[8] = {p->descending ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE", "",
                           p->descending ? high : low, p->descending ? low : high, "WITHSCORES",
                           "LIMIT", "0", digits(p->limit, limit, sizeof(limit))};
-  size_t lengths[8];
-  for (int i = 0; i < 8; i++) lengths[i] = i == 1 ? length : strlen(words[i]);
-  return redis_add(n, p->limit >= 0 ? 8 : 5, words, lengths, e);
+  return redis_form_make(f, p->limit >= 0 ? 8 : 5, words, NULL, a);
 }
 
 /* Redis counts from the end where an index is negative; -1 is the last one. */
-static bool add_list(const redis_plan *p, redis_node *n, const char *key, size_t length,
-                     tskdb_error *e) {
+static bool form_list(const redis_plan *p, redis_form *f, arena *a) {
   char low_text[24], high_text[24];
   int64_t low = p->index_low > 0 ? p->index_low : 0, high = p->index_high;
   if (p->limit > 0 && p->limit - 1 < high - low) high = low + p->limit - 1;
   if (high == INT64_MAX) high = -1;
-  return redis_addf(n, e, "LRANGE %b %s %s", key, length, digits(low, low_text, sizeof(low_text)),
-                    digits(high, high_text, sizeof(high_text)));
+  const char *words[4] = {"LRANGE", "", digits(low, low_text, sizeof(low_text)),
+                          digits(high, high_text, sizeof(high_text))};
+  return redis_form_make(f, 4, words, NULL, a);
 }
 
-static bool add_span(const redis_plan *p, int i, redis_node *n, const char *key, size_t length,
-                     tskdb_error *e) {
+static bool form_span(const redis_plan *p, int i, redis_form *f, arena *a) {
   char low[24] = "-", high[24] = "+", limit[24];
   if (p->n_spans) snprintf(low, sizeof(low), "%" PRIu64, p->spans[i].low);
   if (p->n_spans && p->spans[i].high < UINT64_MAX) {
     snprintf(high, sizeof(high), "%" PRIu64, p->spans[i].high);
   }
-  const char *words[6] = {"XRANGE", key,     low,
+  const char *words[6] = {"XRANGE", "",      low,
                           high,     "COUNT", digits(p->limit, limit, sizeof(limit))};
   size_t lengths[6];
-  for (int k = 0; k < 6; k++) lengths[k] = k == 1 ? length : strlen(words[k]);
+  for (int k = 0; k < 6; k++) lengths[k] = strlen(words[k]);
   if (p->by_element) {
     words[2] = words[3] = p->elements[0].bytes;
     lengths[2] = lengths[3] = p->elements[0].length;
   }
-  return redis_add(n, p->limit > 0 ? 6 : 4, words, lengths, e);
+  return redis_form_make(f, p->limit > 0 ? 6 : 4, words, lengths, a);
 }
 
-static bool add_step(const redis_plan *p, redis_step step, int i, redis_node *n, const char *key,
-                     size_t length, tskdb_error *e) {
+/* A command of one word or two, and the key. */
+static bool form_plain(redis_step step, redis_form *f, arena *a) {
+  const char *command = steps[step].command, *second = strchr(command, ' ');
+  const char *words[3] = {command, second ? second + 1 : "", ""};
+  size_t lengths[3] = {strcspn(command, " "), strlen(words[1]), 0};
+  return redis_form_make(f, second ? 3 : 2, words, lengths, a);
+}
+
+static bool form_step(const redis_plan *p, redis_step step, int span, redis_form *f, arena *a) {
   switch (step) {
-    case STEP_ENCODING: return redis_addf(n, e, "OBJECT ENCODING %b", key, length);
-    case STEP_MEMORY: return redis_addf(n, e, "MEMORY USAGE %b", key, length);
-    case STEP_LIST: return add_list(p, n, key, length, e);
-    case STEP_ZSET: return add_scores(p, n, key, length, e);
-    case STEP_STREAM: return add_span(p, i, n, key, length, e);
+    case STEP_LIST: return form_list(p, f, a);
+    case STEP_ZSET: return form_scores(p, f, a);
+    case STEP_STREAM: return form_span(p, span, f, a);
     case STEP_FAMILY: case STEP_FIELDS: case STEP_MEMBERS: case STEP_MEMBER: case STEP_SCORES:
-    case STEP_SCORE: return add_many(p, step, n, key, length, e);
-    default: return redis_add(n, 2, (const char *const[]){steps[step].command, key},
-                              (const size_t[]){strlen(steps[step].command), length}, e);
+    case STEP_SCORE: return form_many(p, step, f, a);
+    default: return form_plain(step, f, a);
   }
 }
 
-bool redis_step_send(const redis_plan *p, redis_step step, redis_node *n, const char *key,
+/* How many commands a step has for a key; if several, it is the only step. */
+static int n_commands(const redis_plan *p, redis_step step) {
+  return step == STEP_STREAM && p->n_spans > 1 && !p->by_element ? p->n_spans : 1;
+}
+
+bool redis_step_prepare(redis_plan *p, arena *a) {
+  if (p->none) return true;
+  for (int i = 0; i < p->n_steps; i++) {
+    for (int span = 0; span < n_commands(p, p->steps[i]); span++) {
+      if (!form_step(p, p->steps[i], span, &p->forms[i + span], a)) return false;
+    }
+  }
+  return form_plain(STEP_TYPE, &p->type_form, a);
+}
+
+bool redis_step_send(const redis_plan *p, int number, redis_node *n, const char *key,
                      size_t length, bool asking, int *count, tskdb_error *e) {
-  int commands = step == STEP_STREAM && p->n_spans > 1 && !p->by_element ? p->n_spans : 1;
+  bool type = number == p->n_steps;
+  int commands = type ? 1 : n_commands(p, p->steps[number]);
+  const redis_form *forms = type ? &p->type_form : &p->forms[number];
   *count = 0;
   for (int i = 0; i < commands; i++) {
     if (asking && !redis_addf(n, e, "ASKING")) return false;
-    if (!add_step(p, step, i, n, key, length, e)) return false;
+    if (!redis_add_form(n, &forms[i], key, length, e)) return false;
     *count += asking ? 2 : 1;
   }
   return true;
