@@ -4,7 +4,8 @@
 ** SCAN returns a key more than once when the server's table shrinks while it
 ** is scanned; only remembering every key finds all of those.  A key is kept
 ** as a fingerprint of 128 bits (two different keys of a billion share one with
-** a chance below 1e-20), in pages that a part of the fingerprint chooses.
+** a chance below 1e-20), in pages that a part of the fingerprint chooses, where one
+** byte of each stands apart: one line of the cache says which to look at.
 ** When a page is full, there are twice as many pages.  Beyond MEMORY_PAGES
 ** they live in a file without a name, which is mapped: the system may write
 ** them out, so memory is bounded whatever a server sends.
@@ -21,7 +22,7 @@
 #include "vtab/redis/redis_driver.h"
 
 enum {
-  PAGE_ENTRIES = 63,
+  PAGE_ENTRIES = 60,
   FIRST_PAGES = 16,
   MEMORY_PAGES = 16384         /* 16 MiB, half a million keys and more */
 };
@@ -31,7 +32,8 @@ typedef struct fingerprint {
 } fingerprint;
 
 typedef struct page {
-  uint64_t n;
+  uint32_t n;
+  uint8_t tags[PAGE_ENTRIES];  /* the last byte of each entry's `high` */
   fingerprint entries[PAGE_ENTRIES];
 } page;
 
@@ -86,6 +88,20 @@ static fingerprint fingerprint_of(uint64_t seed, const char *bytes, size_t lengt
 }
 
 /* ---- pages ------------------------------------------------------------------ */
+
+static bool page_has(const page *p, fingerprint f) {
+  const uint8_t *at = p->tags, *end = at + p->n;
+  while ((at = memchr(at, (uint8_t)f.high, (size_t)(end - at)))) {
+    const fingerprint *x = &p->entries[at++ - p->tags];
+    if (x->high == f.high && x->low == f.low) return true;
+  }
+  return false;
+}
+
+static void page_put(page *p, fingerprint f) {
+  p->tags[p->n] = (uint8_t)f.high;
+  p->entries[p->n++] = f;
+}
 
 static bool file_error(const char *what, tskdb_error *e) {
   return error_set(e, ERROR_LIMIT, "cannot %s a temporary file for the keys of a scan: %s", what,
@@ -147,9 +163,8 @@ static bool split(redis_seen *s, tskdb_error *e) {
   for (uint64_t i = 0; i < n; i++) {
     page whole = s->pages[i];
     s->pages[i].n = s->pages[i + n].n = 0;
-    for (uint64_t k = 0; k < whole.n; k++) {
-      page *p = &s->pages[i + (whole.entries[k].low & n)];
-      p->entries[p->n++] = whole.entries[k];
+    for (uint32_t k = 0; k < whole.n; k++) {
+      page_put(&s->pages[i + (whole.entries[k].low & n)], whole.entries[k]);
     }
   }
   return true;
@@ -159,11 +174,9 @@ int redis_seen_add(redis_seen *s, const char *bytes, size_t length, tskdb_error 
   fingerprint f = fingerprint_of(s->seed, bytes, length);
   for (;;) {
     page *p = &s->pages[f.low & (s->n_pages - 1)];
-    for (uint64_t k = 0; k < p->n; k++) {
-      if (p->entries[k].high == f.high && p->entries[k].low == f.low) return 0;
-    }
+    if (page_has(p, f)) return 0;
     if (p->n < PAGE_ENTRIES) {
-      p->entries[p->n++] = f;
+      page_put(p, f);
       return 1;
     }
     if (!split(s, e)) return -1;
