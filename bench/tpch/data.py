@@ -10,9 +10,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HUB = "hub"
+LOAD_SECONDS = 300      # that one script of statements may take
+GONE_SECONDS = 20       # in which a statement that was ended must be gone
 
 
 def statements():
@@ -59,13 +62,13 @@ def psql(address, database, script):
     environment = {**os.environ, "PGPASSWORD": address.password, "PGOPTIONS": "-c client_min_messages=warning"}
     return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", address.host, "-p", str(address.port), "-U",
                            address.user, "-d", database], input=script, text=True, check=True, env=environment,
-                          capture_output=True).stdout
+                          capture_output=True, timeout=LOAD_SECONDS).stdout
 
 
 def mariadb(address, script):
     return subprocess.run(["mariadb", "-N", "--local-infile=1", "-h", address.host, "-P", str(address.port), "-u",
                            address.user], input=script, text=True, check=True, capture_output=True,
-                          env={**os.environ, "MYSQL_PWD": address.password}).stdout
+                          timeout=LOAD_SECONDS, env={**os.environ, "MYSQL_PWD": address.password}).stdout
 
 
 def load_postgres(address, folder):
@@ -140,7 +143,18 @@ def move_hub(address, postgres, mysql):
                        f"ALTER SERVER m OPTIONS (SET port '{mysql.port}')")
 
 
-def stop_hub(address):
+def stop_hub(postgres, mysql):
     """Ends what the hub is doing for a client that is gone, and what its servers do for it."""
-    psql(address, address.database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                                    f" WHERE datname = '{HUB}' OR application_name = 'postgres_fdw'")
+    busy = f"FROM pg_stat_activity WHERE datname = '{HUB}' OR application_name = 'postgres_fdw'"
+    for _ in range(GONE_SECONDS):
+        running = mariadb(mysql, "SELECT id FROM information_schema.processlist WHERE command <> 'Sleep'"
+                                 " AND id <> connection_id() AND time > 0 AND db = 'tpch'").split()
+        for connection in running:
+            try:
+                mariadb(mysql, f"KILL {connection}")
+            except subprocess.CalledProcessError:
+                pass        # it has ended by itself
+        psql(postgres, postgres.database, f"SELECT pg_terminate_backend(pid) {busy}")
+        if psql(postgres, postgres.database, f"SELECT count(*) {busy}").strip() == "0":
+            return
+        time.sleep(1)
