@@ -8,9 +8,14 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 
 import address
+
+RUN_SECONDS = 120       # that one run may take
+
+
+class Failed(Exception):
+    pass
 
 
 class Comparison:
@@ -25,10 +30,14 @@ class Comparison:
         return os.path.join(self.build, "bench", name)
 
     def run(self, *command, **environment):
-        out = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+        try:
+            out = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment},
+                                 timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{command[0]} {command[-1]}: more than {RUN_SECONDS} s") from None
         lines = out.stdout.splitlines()
         if out.returncode or len(lines) < 2:
-            sys.exit(f"bench: {command[0]} {command[-1]}: {out.stderr.strip()}")
+            raise Failed(f"{command[0]} {command[-1]}: {out.stderr.strip()}")
         wall, cpu, peak = lines[0].split()
         return {"wall": float(wall), "cpu": float(cpu), "peak_kib": int(peak), "answer": lines[1]}
 
@@ -71,30 +80,46 @@ class Comparison:
               f" {'MiB':>7} {'peer':>7}", flush=True)
 
     def pair(self, title, product, peer, peer_name, same=lambda a, b: a == b, **facts):
-        """PRODUCT beside PEER; SAME compares their answers."""
-        pairs = []
-        product(), peer()      # warm both
-        for _ in range(self.runs):
-            a, b = product(), peer()
-            if not same(a["answer"], b["answer"]):
-                sys.exit(f"bench: {title}: {a['answer']} against {b['answer']}")
-            pairs.append((a, b))
+        """PRODUCT beside PEER; SAME compares their answers; facts go into the row (target: the ratio at most)."""
         row = {"what": title, "peer": peer_name, **facts}
+        self.results.append(row)
+        try:
+            pairs = self.run_pairs(product, peer, same)
+        except Failed as failed:
+            row["failed"] = str(failed)
+            print(f"{title:42} {peer_name:24} FAILED: {failed}", flush=True)
+            self.save()
+            return row
         for key in ("wall", "cpu", "peak_kib"):
             row["tskdb_" + key] = statistics.median(a[key] for a, _ in pairs)
             row["peer_" + key] = statistics.median(b[key] for _, b in pairs)
         for key in ("wall", "cpu"):
             row["ratio_" + key] = statistics.median(a[key] / max(b[key], 1e-9) for a, b in pairs)
-        self.results.append(row)
         print(f"{title:42} {peer_name:24} {row['tskdb_wall']:9.4f} {row['peer_wall']:9.4f} {row['ratio_wall']:6.2f}"
               f" {row['tskdb_cpu']:8.3f} {row['peer_cpu']:8.3f} {row['ratio_cpu']:6.2f}"
               f" {row['tskdb_peak_kib'] / 1024:7.0f} {row['peer_peak_kib'] / 1024:7.0f}"
               + "".join(f"  {k} {v}" for k, v in facts.items()), flush=True)
+        self.save()
         return row
+
+    def run_pairs(self, product, peer, same):
+        pairs = []
+        product(), peer()      # warm both
+        for _ in range(self.runs):
+            a, b = product(), peer()
+            if not same(a["answer"], b["answer"]):
+                raise Failed(f"{a['answer']} against {b['answer']}")
+            pairs.append((a, b))
+        return pairs
 
     def alone(self, title, product):
         """A figure without a peer."""
-        row = product()
+        try:
+            row = product()
+        except Failed as failed:
+            self.results.append({"what": title, "peer": "", "failed": str(failed)})
+            print(f"{title:42} FAILED: {failed}", flush=True)
+            return
         self.results.append({"what": title, **{"tskdb_" + k: row[k] for k in ("wall", "cpu", "peak_kib")}})
         print(f"{title:42} {'':24} {row['wall']:9.4f} {'':9} {'':6} {row['cpu']:8.3f} {'':8} {'':6}"
               f" {row['peak_kib'] / 1024:7.0f}", flush=True)

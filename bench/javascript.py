@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """javascript.py - the same work in JavaScript with its usual packages (javascript.js).
 
-    bench/javascript.py --build DIR [--data DIR] [--runs N] [--json FILE]
+    bench/javascript.py --build DIR [--data DIR] [--runs N] [--rows 150000] [--outer 1000,100000]
+                        [--servers postgres,mysql,mongo,redis] [--json FILE]
 
-Scans, joins by key (in JavaScript: the keys, their rows in batches, a Map) and a GROUP BY.  Needs
-node and npm, which installs pg and mysql2 into the data folder.
+Scans, look-ups, joins by key (in JavaScript: the keys, their rows in batches, a Map), a join with
+GROUP BY, and GROUP BY of one table: in JavaScript once in a Map and once asked of the server, which
+is the same work on both sides and has no target.  Needs node and npm, which installs pg, mysql2,
+mongodb and ioredis into the data folder.
 """
 import argparse
 import os
@@ -14,9 +17,12 @@ import sys
 
 import joins
 from comparison import Comparison
-from run import SCAN, fill
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGES = ("pg", "mysql2", "mongodb", "ioredis")
+LOOKUPS = 2000
+TARGET = 0.33
+MANY = 10000        # keys from which on one pair of runs is enough
 
 
 def install(folder):
@@ -24,8 +30,8 @@ def install(folder):
     if not shutil.which("node") or not shutil.which("npm"):
         return False
     os.makedirs(folder, exist_ok=True)
-    if not os.path.isdir(os.path.join(folder, "node_modules", "mysql2")):
-        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, "pg", "mysql2"],
+    if not all(os.path.isdir(os.path.join(folder, "node_modules", p)) for p in PACKAGES):
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *PACKAGES],
                        check=True, stdout=subprocess.DEVNULL)
     return True
 
@@ -34,37 +40,64 @@ def same_count(a, b):
     return a.split()[0] == b.split()[0]
 
 
+def one_server(c, server, node, rows):
+    def ours(*what):
+        return c.host(c.attached(s=server), *what)
+    key = joins.KEY[server]
+    columns = f"SELECT {key}, n, amount, name FROM s.bench"
+    group = "SELECT n % 10, count(*) FROM s.bench GROUP BY n % 10"
+    c.pair(f"{server}: scan {rows} rows", ours("scan", columns), node("scan", server), "JavaScript", same_count,
+           target=TARGET)
+    c.pair(f"{server}: {LOOKUPS} look-ups by key", ours("lookup", str(LOOKUPS), f"{columns} WHERE {key} = ?"),
+           node("lookup", server, str(LOOKUPS)), "JavaScript", same_count, target=TARGET)
+    c.pair(f"{server}: GROUP BY n % 10", ours("scan", group), node("group", server), "JavaScript, Map", same_count,
+           target=TARGET)
+    if server != "redis":
+        c.pair(f"{server}: GROUP BY n % 10", ours("scan", group), node("groupasked", server), "JavaScript, asked",
+               same_count)
+
+
+def two_servers(c, source, into, node, n):
+    def ours(sql):
+        return c.host(joins.join_setup(c, source, into), "scan", sql)
+    table, key = f"bench_outer_{n}", joins.KEY[into]
+    c.pair(f"{n} keys from {source} into {into}", ours(joins.join_sql(into, n)), node("join", source, into, table),
+           "JavaScript", same_count, target=TARGET)
+    if source != into:
+        c.pair(f"{n} keys from {source} into {into}, GROUP BY", ours(f"SELECT b.n % 10, count(*) FROM a.{table} o CROSS JOIN b.bench b"
+               f" ON b.{key} = o.k GROUP BY b.n % 10"), node("joingroup", source, into, table), "JavaScript",
+               same_count, target=TARGET)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--data", default="build/bench-data")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=150000)
+    parser.add_argument("--outer", default="1000,100000")
+    parser.add_argument("--servers", default=",".join(joins.SERVERS))
     parser.add_argument("--json")
     options = parser.parse_args()
     c = Comparison(options.build, options.runs, options.json)
     folder = os.path.join(os.path.abspath(options.data), "node")
     if not install(folder):
         sys.exit("bench: no node or npm; JavaScript is left out")
-    servers = [s for s in joins.OUTER if c.servers[s]]
-    for server in servers:
-        fill(c, server, joins.INNER_ROWS)
-        c.native(server, *joins.OUTER[server].format(inner=joins.INNER_ROWS, n=100000).split(";"))
+    servers = [s for s in options.servers.split(",") if c.servers[s]]
+    sizes = [int(n) for n in options.outer.split(",") if n]
+    joins.make_tables(c, servers, sizes, options.rows)
 
     def node(*what):
         environment = {"NODE_PATH": os.path.join(folder, "node_modules")}
         return lambda: c.run("node", os.path.join(HERE, "javascript.js"), *what, **environment)
     c.heading()
     for server in servers:
-        c.pair(f"{server}: scan {joins.INNER_ROWS} rows", c.host(c.attached(s=server), "scan", SCAN.format("s.bench")),
-               node("scan", server), "JavaScript", same_count)
-        c.pair(f"{server}: GROUP BY n % 10", c.host(c.attached(s=server), "scan",
-               "SELECT n % 10, count(*) FROM s.bench GROUP BY n % 10"), node("group", server), "JavaScript", same_count)
-    for n in (1000, 100000):
+        one_server(c, server, node, options.rows)
+    for n in sizes:
+        c.runs = 1 if n >= MANY else options.runs
         for source in servers:
             for into in servers:
-                c.pair(f"{n} keys from {source} into {into}",
-                       c.host(c.attached(a=source, b=into), "scan", joins.JOIN.format("a", "b", n)),
-                       node("join", source, into, str(n)), "JavaScript", same_count)
+                two_servers(c, source, into, node, n)
     c.save()
 
 

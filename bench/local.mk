@@ -59,6 +59,7 @@ EXTRA_DIST += \
 	%reldir%/mixed.py \
 	%reldir%/network.py \
 	%reldir%/program.py \
+	%reldir%/report.py \
 	%reldir%/run.py \
 	%reldir%/tpch/data.py \
 	%reldir%/tpch/queries.sql \
