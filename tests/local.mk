@@ -118,7 +118,7 @@ EXTRA_DIST += \
 	%reldir%/hiredis.sh \
 	%reldir%/packages.sh \
 	%reldir%/run.sh \
-	%reldir%/servers.py \
+	%reldir%/private_servers.py \
 	%reldir%/servers.sh \
 	%reldir%/tsan.supp \
 	%reldir%/vtab/redis_fixture.h

@@ -1,4 +1,4 @@
-"""servers.py - servers of a test's own, of several processes that it stops and kills: those that
+"""private_servers.py - servers of a test's own, of several processes that it stops and kills: those that
 tests/servers.sh starts by name only.
 """
 import atexit
