@@ -43,18 +43,18 @@ static bool is_canonical_real(const char *bytes, size_t length) {
   return n - zeros <= DIGITS && zeros <= ZEROS && (zeros < n || *bytes != '-');
 }
 
+/* The form is looked at before the number is worked out, so that is done once. */
 static value decode_number(const char *bytes, size_t length) {
   enum { LONGEST = 24 };
   char text[LONGEST + 1];
-  value v = value_from_digits(bytes, length);
-  if (v.storage == STORAGE_INTEGER) return v;
+  value v = {.storage = STORAGE_REAL};
   if (length <= LONGEST) {
     memcpy(text, bytes, length);
     text[length] = 0;
-    v = (value){.storage = STORAGE_REAL};
     if (is_canonical_real(text, length) && value_parse_real(text, length, &v.real)) return v;
   }
-  return value_from_bytes(bytes, length);
+  v = value_from_digits(bytes, length);
+  return v.storage == STORAGE_INTEGER ? v : value_from_bytes(bytes, length);
 }
 
 value redis_decode(redis_decoding d, const char *bytes, size_t length) {

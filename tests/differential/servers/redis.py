@@ -174,17 +174,20 @@ class Redis(Server):
             return rng.sample(cells, n)
 
         texts = [cell(b) for b in BYTES]
-        lists = [[cell(key), (None, i), element] for key in (b"list", b"LIST", b"list*", b"list\0", b"list\xfe")
+        names = (b"list", b"LIST", b"list*", b"list\0", b"list\xfe")
+        lists = [[cell(key), (None, i), element] for key in names
                  for i, element in enumerate(some(texts, 12))]
         sets = [[cell(key), member] for key in (b"set", b"SET", b"set?", b"set\n", b"set\xfe")
                 for member in some(texts, 14)]
         scores = SCORES + [(repr(v).encode(), v) for v in BY_NAME["double"].values]
-        zsets = [[cell(key), member, score] for key in (b"zset", b"ZSET", b"zset\\", b"zset[a]", b"zset\xfe")
+        names = (b"zset", b"ZSET", b"zset\\", b"zset[a]", b"zset\xfe")
+        zsets = [[cell(key), member, score] for key in names
                  for member, score in zip(some(texts, 16), some(scores, 16))]
         streams = [[cell(key), cell(i.encode()), self._entry(name, value)]
                    for key in (b"7", b"STREAM", b"stream^")
                    for i, name, value in zip(IDS, some(TEXTS, 16), some(TEXTS, 16))]
-        strings = [[cell(b), value, (None, None)] for b, value in zip(BYTES, some(texts, len(texts)))]
+        strings = [[cell(b), value, (None, None)]
+                   for b, value in zip(BYTES, some(texts, len(texts)))]
         position = Column("idx", BY_NAME["int"], facts=["an index"])
         stays = Column("ttl_ms", BY_NAME["int"], facts=[])
         score = Column("score", BY_NAME["double"], facts=["a score"], within="key")
