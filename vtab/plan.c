@@ -69,8 +69,14 @@ static int column_of(const relation *r, int sqlite_column) {
 }
 
 /* LIKE and GLOB may be the application's own on this connection, or made
-** case-sensitive by a PRAGMA; then only the application knows what they mean. */
-static bool is_overridden(sqlite3 *db, query_operator op) {
+** case-sensitive by a PRAGMA; then only the application knows what they mean.
+** That can change between two statements and not within xBestIndex. */
+typedef struct overrides {
+  sqlite3 *db;
+  enum { NOT_ASKED, BUILT_IN, OVERRIDDEN } like, glob;
+} overrides;
+
+static bool ask_overridden(sqlite3 *db, query_operator op) {
   static const char *const queries[] = {
     "SELECT 1 FROM pragma_function_list WHERE name = 'like' AND NOT builtin",
     "SELECT 1 FROM pragma_function_list WHERE name = 'glob' AND NOT builtin",
@@ -80,6 +86,16 @@ static bool is_overridden(sqlite3 *db, query_operator op) {
   bool overridden = sqlite3_step(stmt) != SQLITE_DONE;
   sqlite3_finalize(stmt);
   return overridden;
+}
+
+static bool is_overridden(overrides *o, query_operator op) {
+  bool glob = op == OP_GLOB;
+  if ((glob ? o->glob : o->like) == NOT_ASKED) {
+    bool own = ask_overridden(o->db, op);
+    if (glob) o->glob = own ? OVERRIDDEN : BUILT_IN;
+    else o->like = own ? OVERRIDDEN : BUILT_IN;
+  }
+  return (glob ? o->glob : o->like) == OVERRIDDEN;
 }
 
 /* The constant on a constraint's right side, where it is one. */
@@ -94,18 +110,19 @@ static bool constant_of(sqlite3_index_info *info, int i, value *out) {
 ** prefix.  Where those are omitted, 3.40 takes the LIKE of a LEFT JOIN's ON clause
 ** for one of WHERE, and the rows without a partner are lost.  The ranges are NOCASE,
 ** unless a PRAGMA has made LIKE case-sensitive. */
-static bool may_be_derived(sqlite3 *db, const plan_term *t) {
+static bool may_be_derived(overrides *o, const plan_term *t) {
   if (t->op != OP_GE && t->op != OP_LT) return false;
   return t->collation == COLLATION_NOCASE ||
-         (t->collation == COLLATION_BINARY && is_overridden(db, OP_LIKE));
+         (t->collation == COLLATION_BINARY && is_overridden(o, OP_LIKE));
 }
 
-static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, plan_term *t, arena *a) {
+static void judge_term(const plan_subject *s, overrides *own, sqlite3_index_info *info, int i,
+                       plan_term *t, arena *a) {
   const column *c = &s->relation->columns[t->column];
   bool no_value = t->op == OP_IS_NULL || t->op == OP_NOT_NULL;
   value constant = {0};
   t->constant = no_value || (t->op != OP_IN && constant_of(info, i, &constant));
-  if ((t->op == OP_LIKE || t->op == OP_GLOB) && is_overridden(s->db, t->op)) {
+  if ((t->op == OP_LIKE || t->op == OP_GLOB) && is_overridden(own, t->op)) {
     t->verdict = PUSH_LOCAL;
     t->reason = REASON_OVERRIDDEN;
   } else if (t->constant) {
@@ -119,20 +136,20 @@ static void judge_term(const plan_subject *s, sqlite3_index_info *info, int i, p
     info->aConstraintUsage[i].omit = t->op == OP_EQ && t->verdict == PUSH_EXACT
         && pushdown_is_total(&s->pushdown, t->op, c, t->collation);
   }
-  bool derived = t->constant && constant.storage == STORAGE_TEXT && may_be_derived(s->db, t);
+  bool derived = t->constant && constant.storage == STORAGE_TEXT && may_be_derived(own, t);
   if (derived || outer_join_suspects(t->op)) info->aConstraintUsage[i].omit = 0;
 }
 
 /* Makes a term of constraint I. *N_ARGUMENTS counts those that are sent. */
-static void choose_term(const plan_subject *s, sqlite3_index_info *info, int i, arena *a, plan *p,
-                        int *n_arguments) {
+static void choose_term(const plan_subject *s, overrides *own, sqlite3_index_info *info, int i,
+                        arena *a, plan *p, int *n_arguments) {
   const struct sqlite3_index_constraint *k = &info->aConstraint[i];
   plan_term t = {.argument = PLAN_LOCAL};
   t.column = column_of(s->relation, k->iColumn);
   if (!k->usable || t.column < 0 || !operator_of(k->op, &t.op)) return;
   t.collation = collation_of(info, i);
   if (t.op == OP_EQ && sqlite3_vtab_in(info, i, -1)) t.op = OP_IN;
-  judge_term(s, info, i, &t, a);
+  judge_term(s, own, info, i, &t, a);
   /* Rows that are kept for many probes are found by every equality (keyed.h). */
   if (t.verdict != PUSH_LOCAL || (t.op == OP_EQ && !t.constant)) {
     if (t.op == OP_IN) sqlite3_vtab_in(info, i, 1);
@@ -244,7 +261,10 @@ bool plan_choose(const plan_subject *s, sqlite3_index_info *info, arena *a, plan
   out->terms = arena_alloc(a, n * sizeof(*out->terms));
   if (!out->terms) return false;
   int n_arguments = 0;
-  for (int i = 0; i < info->nConstraint; i++) choose_term(s, info, i, a, out, &n_arguments);
+  overrides own = {.db = s->db};
+  for (int i = 0; i < info->nConstraint; i++) {
+    choose_term(s, &own, info, i, a, out, &n_arguments);
+  }
   if (!choose_columns(r, info, a, out)) return false;
   int mode = sqlite3_vtab_distinct(info);
   bool ordered = choose_order(s, info, a, out);
