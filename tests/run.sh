@@ -188,17 +188,29 @@ stage_asan() {
         make -C "$build_dir-asan" -s check
 }
 
-# Data races between the worker, the pool's users and the cursors.  The servers' client libraries are
-# not instrumented (tests/tsan.supp).
+# Data races between the worker, the pool's users and the cursors, on every server.  Their client
+# libraries are not instrumented (tests/tsan.supp).
 stage_tsan() {
-    build "$build_dir-tsan" --enable-tsan --without-mongo --without-redis || return
+    build "$build_dir-tsan" --enable-tsan || return
     cd "$build_dir-tsan"
     # shellcheck disable=SC1091 # made by configure
     . tests/environment
-    LD_PRELOAD=$TSKDB_PRELOAD \
-        TSAN_OPTIONS="suppressions=$source_dir/tests/tsan.supp ignore_noninstrumented_modules=1" \
-        "$source_dir/tests/vtab/scan.test" every_row without_the_worker two_scans inside_another reset \
-        interrupt timeout killed_in threads
+    local options="suppressions=$source_dir/tests/tsan.supp ignore_noninstrumented_modules=1"
+    options="$options halt_on_error=1"
+    local suite status=0
+    # raced SUITE CASE...
+    raced() {
+        suite=$1
+        shift
+        LD_PRELOAD=$TSKDB_PRELOAD TSAN_OPTIONS=$options \
+            "$source_dir/tests/vtab/$suite.test" "$@" || status=1
+    }
+    raced scan every_row without_the_worker two_scans inside_another reset interrupt timeout \
+        killed_in threads
+    raced mongo_scan every_document two_scans given_up interrupt timeout killed threads
+    raced redis huge interrupt killed inside_another
+    raced contract four_threads
+    return $status
 }
 
 # What only valgrind sees: values that were never set.
@@ -271,7 +283,7 @@ run_suite stage/clang 120 bash -c stage_clang
 run_suite stage/no-drivers 60 bash -c stage_no_drivers
 run_suite stage/hiredis 90 bash -c stage_hiredis
 run_suite stage/asan 480 bash -c stage_asan
-run_suite stage/tsan 180 bash -c stage_tsan
+run_suite stage/tsan 240 bash -c stage_tsan
 run_suite stage/valgrind 60 bash -c stage_valgrind
 run_suite stage/distcheck 240 bash -c stage_distcheck
 [ -z "$list" ] || exit 0
