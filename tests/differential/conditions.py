@@ -6,7 +6,7 @@ should hold for some rows and not for all.
 
 import random
 
-from query import Constant, Field, Node, Select, Source
+from query import Constant, Field, InList, Node, Select, Source
 from traps import ANYTHING, GLOBS, PATTERNS
 
 COMPARISONS = [
@@ -181,7 +181,8 @@ class Conditions:
             rows = [Node("({})", v) for v in values]
             return Node(f"{{}} {word} {{}}", self.operand(f),
                         Node("(VALUES {})", *rows, is_list=True), condition=True)
-        return Node(f"{{}} {word} {{}}", self.operand(f), Node("({})", *values, is_list=True),
+        made = InList if word == "IN" else Node
+        return made(f"{{}} {word} {{}}", self.operand(f), Node("({})", *values, is_list=True),
                     condition=True)
 
     def alike(self, f):

@@ -108,6 +108,7 @@ class Coverage:
         self.classes = classes
         self.queries = self.answers = self.gave_up = 0
         self.empty = self.whole = self.errors = 0
+        self.split = 0  # statements that SQLite has planned as one scan for each alternative
         self.uses = Counter()  # (row, operator sent, operator asked, class, storage)
         self.telling = Counter()
 
@@ -138,7 +139,7 @@ class Coverage:
         yield (
             f"{self.queries} statements, {self.answers} answers: {found} ({share} %) neither empty"
             f" nor whole, {self.empty} empty, {self.whole} whole, {self.errors} errors of SQLite;"
-            f" {self.gave_up} given up")
+            f" {self.gave_up} given up, {self.split} alternatives split into scans")
 
     def told(self, row):
         """Of the answers that tell something of ROW: the operators, and the classes."""

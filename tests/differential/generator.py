@@ -4,7 +4,7 @@ A case is a function of (seed, number) alone.
 """
 
 from conditions import Conditions
-from query import Compound, Constant, Derived, Field, Named, Node, Order, Select, With
+from query import Compound, Constant, Derived, Field, InList, Named, Node, Order, Select, With
 
 JOINS = ["JOIN"] * 5 + ["LEFT JOIN"] * 3 + ["CROSS JOIN", ",", "RIGHT JOIN", "FULL JOIN"]
 PEERS = [
@@ -382,7 +382,7 @@ class Generator(Conditions):
             values = [
                 self.constant(f.column, own=self.chance(0.7)) for _ in range(self.rng.randint(2, 5))
             ]
-            return Node("{} IN {}", operand, Node("({})", *values, is_list=True), condition=True)
+            return InList("{} IN {}", operand, Node("({})", *values, is_list=True), condition=True)
         if aim.operator in ("IS NULL", "IS NOT NULL"):
             return Node("{} " + aim.operator, operand, condition=True)
         constant = self.constant(f.column, own=self.chance(0.6))

@@ -22,6 +22,10 @@ class Plan:
     def source(self, relation, has_rowid):
         return relation
 
+    def alternatives(self, column, values):
+        """COLUMN IN (VALUES) in other words, if there are some."""
+        return None
+
     def turned(self, joined):
         """Another order for the joined tables (words, text, condition), if there is one."""
         return None
@@ -53,6 +57,20 @@ class Turned(Plan):
         return orders[dice(joined[0][1] + joined[-1][1]) % len(orders)]
 
 
+SPLIT = "lists split"
+
+
+class Split(Plan):
+    """A list as alternatives. SQLite makes a list of plain ones again; where one says more, each is a
+    scan of its own."""
+
+    def alternatives(self, column, values):
+        more = [f"({column} = {v} AND {column} IS NOT NULL)" for v in values[1:]]
+        if dice("".join(values)) % 4 == 0:
+            more = [f"{column} = {v}" for v in values[1:]]
+        return f"({' OR '.join([f'{column} = {values[0]}'] + more)})"
+
+
 def whole(relation, has_rowid):
     return f"SELECT {'rowid, ' if has_rowid else ''}* FROM {relation}"
 
@@ -76,5 +94,6 @@ class Materialized(Plan):
 PLAIN = Plan()
 FORCED = {
     "terms hidden": Hidden(), "terms weighed": Weighed(), "joins turned": Turned(),
+    SPLIT: Split(),
     "tables as subqueries": Flattened(), "tables materialised": Materialized()
 }

@@ -11,7 +11,7 @@ import copy
 import math
 import re
 
-from plans import PLAIN, dice
+from plans import PLAIN, Split, dice
 
 
 class Style:
@@ -131,6 +131,17 @@ class Node:
         for i, part in enumerate(self._parts):
             for less in part.simpler():
                 yield self.with_part(i, less)
+
+
+class InList(Node):
+    """A column IN a list of constants."""
+
+    def text(self, style):
+        column, values = self._parts
+        if not isinstance(column, Field) or not isinstance(style.plan, Split):
+            return super().text(style)
+        texts = [v.text(style) for v in values.parts()]
+        return style.plan.condition(style.plan.alternatives(column.text(style), texts))
 
 
 def twin(server, table):

@@ -26,6 +26,7 @@ from library import EACH, Library
 from comparison import NATIVE, PUSHED, Comparison, GaveUp, has_parameters
 from coverage import Coverage, Trace, aims, read_rows
 from found import FOUND
+from plans import SPLIT
 from generator import Generator
 from query import Written
 from servers import SERVERS
@@ -108,6 +109,9 @@ class Run:
             self.coverage.count_uses(self.trace.read(), answer, self.coverage.count(answer, n_all))
             if found:
                 return found
+        if SPLIT in ways:
+            lines = self.comparison.plan(select, SPLIT)
+            self.coverage.split += any("MULTI-INDEX OR" in line for line in lines)
         if self.options.show:
             self.show(select)
         return None

@@ -10,7 +10,7 @@ import random
 import dataset
 import host
 from comparison import LARGE, LOCAL, NATIVE, PUSHED
-from plans import FORCED, PLAIN
+from plans import FORCED, PLAIN, SPLIT
 from query import twin
 from servers import SERVERS
 
@@ -61,7 +61,8 @@ class Store:
         """For Comparison. Without a server, the plans are tried on the twin itself."""
         plain = {} if native else {way: (self.relations(way), PLAIN) for way in SUFFIX}
         forced = {
-            way: (twin if native else self.relations(PUSHED), plan)
+            # Of a small table all is fetched, whatever the alternatives.
+            way: (twin if native else self.relations(LARGE if way == SPLIT else PUSHED), plan)
             for way, plan in FORCED.items()
         }
         return {NATIVE: (twin, PLAIN), **plain, **forced}
