@@ -27,8 +27,9 @@
 
 enum {
   KEYS_FIRST = 100,              /* keys of the first batch */
-  KEYS_GROWTH = 10,              /* of the next, if half of a batch was probed */
+  KEYS_GROWTH = 10,              /* of the next, if a batch was of use */
   KEYS_MOST = 4000,
+  LEAST_USE = 16,                /* of so many keys one must be probed: outer rows may be filtered */
   LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
   LIST_MOST = 1000,              /* a longer list counts as one that changes */
   KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
@@ -661,12 +662,12 @@ static bool are_keys_held(keyed *k, const remote *r) {
 
 /* Most of the keys that were asked for were never probed: the source was not one. */
 static bool are_keys_wasted(const keyed *k) {
-  return k->asked >= 3 * KEYS_FIRST && k->hits * 8 < k->asked;
+  return k->asked >= 3 * KEYS_FIRST && LEAST_USE * k->hits < k->asked;
 }
 
 /* How many keys the next batch has: more where the last one was of use. */
 static void choose_batch_size(keyed *k) {
-  if (!k->batch_keys || 2 * (k->hits - k->hits_before) < k->batch_keys) return;
+  if (!k->batch_keys || LEAST_USE * (k->hits - k->hits_before) < k->batch_keys) return;
   k->batch_size *= KEYS_GROWTH;
   if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
 }
