@@ -697,7 +697,8 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
     r.keys = (int64_t)g.keys;
     ok = ok && run(k, &x, w, &r, k->request, are_keys_held, done, e);
     k->asked += (int64_t)g.keys;
-    k->key_us = (double)r.waited_us / (double)g.keys;
+    /* In a small batch it is the round trip that takes the time. */
+    if (g.keys >= KEYS_FIRST || k->key_us <= 0) k->key_us = (double)r.waited_us / (double)g.keys;
     k->batch_keys = (int64_t)g.keys;
     k->hits_before = k->hits;
   }
