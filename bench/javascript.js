@@ -9,7 +9,7 @@
 //   node javascript.js groupasked SERVER             the same by the server
 //
 // A server is postgres, mysql, mongo or redis, its URL in $TSKDB_TEST_...; Redis' source tables are in
-// the next database (joins.py).  Prints "seconds wall, seconds CPU, peak KiB" of all but connecting,
+// databases of their own (joins.py).  Prints "seconds wall, seconds CPU, peak KiB" of all but connecting,
 // then the number of rows and sums.  Each value is turned into a number or a string, as an
 // application would use it (pg and mysql2 give decimals as text, ioredis everything).
 'use strict';
@@ -65,10 +65,10 @@ async function connectMongo(url) {
   };
 }
 
-async function connectRedis(url, isSource) {
+async function connectRedis(url, table) {
   const Redis = require('ioredis');
   const at = new URL(url);
-  const database = Number(at.pathname.slice(1) || 0) + (isSource ? 1 : 0);
+  const database = Number(at.pathname.slice(1) || 0) + (table ? table.split('_').pop().length : 0);
   const client = new Redis({ host: at.hostname, port: Number(at.port), username: decodeURIComponent(at.username),
     password: decodeURIComponent(at.password), db: database });
   const row = (names, id, values) => {
@@ -99,8 +99,8 @@ async function connectRedis(url, isSource) {
 
 const connectors = { postgres: connectPostgres, mysql: connectMysql, mongo: connectMongo, redis: connectRedis };
 
-function connect(server, isSource) {
-  return connectors[server](process.env['TSKDB_TEST_' + server.toUpperCase()], isSource);
+function connect(server, table) {
+  return connectors[server](process.env['TSKDB_TEST_' + server.toUpperCase()], table);
 }
 
 function use(total, r, key) {
@@ -165,8 +165,8 @@ const work = {
 async function main() {
   const [what, ...rest] = process.argv.slice(2);
   const joins = what.startsWith('join');
-  const servers = [await connect(rest.shift(), joins)];
-  if (joins) servers.push(await connect(rest.shift(), false));
+  const servers = [await connect(rest.shift(), joins && rest[rest.length - 1])];
+  if (joins) servers.push(await connect(rest.shift()));
   const start = process.hrtime.bigint(), before = process.cpuUsage();
   const answer = await work[what](servers, ...rest);
   const seconds = Number(process.hrtime.bigint() - start) / 1e9, cpu = process.cpuUsage(before);

@@ -59,7 +59,7 @@ def one_server(c, server, node, rows):
 
 def two_servers(c, source, into, node, n):
     def ours(sql):
-        return c.host(joins.join_setup(c, source, into), "scan", sql)
+        return c.host(joins.join_setup(c, source, into, n), "scan", sql)
     table, key = f"bench_outer_{n}", joins.KEY[into]
     c.pair(f"{n} keys from {source} into {into}", ours(joins.join_sql(into, n)), node("join", source, into, table),
            "JavaScript", same_count, target=TARGET)

@@ -44,11 +44,12 @@ MANY = {
 
 # --- the tables ----------------------------------------------------------------------------------
 
-def outer_address(c, server):
-    """Redis has its outer rows in a database of their own: SCAN goes through all keys of one."""
+def outer_address(c, server, n):
+    """Redis has outer rows in databases of their own: SCAN goes through all keys of one, and tables are
+    found by a sample.  As many databases on as N has digits (javascript.js knows)."""
     moved = Address(str(c.servers[server]))
     if server == "redis":
-        moved.database = str(int(moved.database or 0) + 1)
+        moved.database = str(int(moved.database or 0) + len(str(n)))
     return moved
 
 
@@ -85,9 +86,9 @@ def make_tables(c, servers, sizes, inner):
         else:
             c.native(server, "FLUSHDB")
             redis_eval(c, c.servers[server], REDIS_INNER, inner)
-            c.native_at(outer_address(c, server), "FLUSHDB")
             for n in sizes:
-                redis_eval(c, outer_address(c, server), REDIS_OUTER, n, inner)
+                c.native_at(outer_address(c, server, n), "FLUSHDB")
+                redis_eval(c, outer_address(c, server, n), REDIS_OUTER, n, inner)
 
 
 # --- key joins -----------------------------------------------------------------------------------
@@ -97,9 +98,9 @@ def join_sql(into, n):
     return f"SELECT b.{key}, b.amount, b.name FROM a.bench_outer_{n} o CROSS JOIN b.bench b ON b.{key} = o.k"
 
 
-def join_setup(c, source, into, options="{}"):
+def join_setup(c, source, into, n, options="{}"):
     """SQL that attaches the source as a and the target as b."""
-    return c.attached_at({"a": outer_address(c, source), "b": c.servers[into]}, options)
+    return c.attached_at({"a": outer_address(c, source, n), "b": c.servers[into]}, options)
 
 
 def target(server, u):
@@ -126,10 +127,10 @@ def key_join(c, source, into, n, attach):
 
     def peer(batch):
         return lambda: c.run(c.program("bare_join"), str(batch), f"bench_outer_{n}",
-                             *target(source, outer_address(c, source)), *target(into, c.servers[into]), **passwords)
+                             *target(source, outer_address(c, source, n)), *target(into, c.servers[into]), **passwords)
     batches = (1000, 5000) if n > 1000 else (1000,)
     name, runner = c.fastest(*((f"C, batches of {batch}", peer(batch)) for batch in batches))
-    setup = join_setup(c, source, into, attach)
+    setup = join_setup(c, source, into, n, attach)
     trips, kinds = requests(c, setup, join_sql(into, n))
     c.pair(f"{n} keys from {source} into {into}", c.host(setup, "scan", join_sql(into, n)), runner, name, same_join,
            target=1.5, trips=trips, peer_trips=int(runner()["answer"].split()[-3]), how=kinds)
