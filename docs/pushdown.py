@@ -32,7 +32,12 @@ SELECT remote, exact, local FROM tskdb_explain('SELECT * FROM pg.orders WHERE pl
 
 `IS` with a value is as `=`. "Ranges" are `<` `<=` `>` `>=` and BETWEEN, "NULL tests" `IS NULL` and
 `IS NOT NULL`, "order" is ORDER BY, min() and max(), "groups" are GROUP BY and DISTINCT where no other
-column is read. A `LIKE` with ESCAPE is SQLite's.
+column is read.
+
+Beside these, WHERE's other conditions are sent where they come down to comparisons of this table's columns
+with constants: `lower(a) = 'x'`, `a + 1 > 5`, `coalesce(a, 0) = 0`, `a = 1 OR b = 2`, CASE, `NOT (…)`,
+`LIKE … ESCAPE`. They narrow. See `residual_rows` in docs/urls.md and "What SQLite keeps to itself" in
+docs/architecture.md.
 
 ## Values
 
@@ -51,14 +56,18 @@ NULL finds nothing, and is left out of an `IN`. A value that is known only when 
 judged when the scan starts.
 """
 
+# Shown only where a server does it.
+MEMBERS = "`->> 'label' =`"
+
 # How a verdict reads, and the operators in the order of a cell, under the names of HEAD.
 OPERATORS = [("`=`", ["="]), ("`<>`", ["<>"]), ("ranges", ["<", "<=", ">", ">="]), ("`IN`", ["IN"]),
              ("`IS NOT`", ["IS NOT"]), ("NULL tests", ["IS NULL", "IS NOT NULL"]), ("`LIKE`", ["LIKE"]),
-             ("`GLOB`", ["GLOB"]), ("order", ["ORDER BY"]), ("groups", ["DISTINCT"])]
+             ("`GLOB`", ["GLOB"]), ("order", ["ORDER BY"]), ("groups", ["DISTINCT"]),
+             (MEMBERS, ["->> text", "->> number"])]
 # SQLite never offers the others under a collation of its own.
 COLLATED = ("=", "<", "<=", ">", ">=", "IN")
 BYTES, ORDERED, WHOLE, DIGITS = "equal as bytes", "ordered as bytes", "sorts whole", "no zerofill"
-NAMED = "can be named"
+NAMED, DOCUMENT = "can be named", "is the document"
 
 
 class Subject:
@@ -85,7 +94,7 @@ SERVERS = {
         Subject("the same, in a database that is not UTF-8", "text", [BYTES, "ascii"]),
         Subject("char(n)", "char", [BYTES]), Subject("an enum", "enum"), Subject("uuid", "uuid"),
         Subject("date", "date"), Subject("timestamp", "timestamp"), Subject("timestamptz", "timestamptz"),
-        Subject("time", "time"), Subject("json, jsonb", "json, jsonb"),
+        Subject("time", "time"), Subject("json", "json"), Subject("jsonb", "jsonb"),
         Subject("arrays, composite types", "array, composite"), Subject("bytea", "bytes"),
         Subject("every other type", "other")]),
     "mysql": ("MySQL and MariaDB", [
@@ -109,7 +118,8 @@ SERVERS = {
         Subject("… to double", "float", [NAMED]), Subject("… to string", "text", [NAMED, BYTES, ORDERED]),
         Subject("… to date", "timestamp", [NAMED]),
         Subject("a field of any type, in a view that has a collation", "mixed", [NAMED]),
-        Subject("a string field in such a view", "text", [NAMED])]),
+        Subject("a string field in such a view", "text", [NAMED]),
+        Subject("`_doc`", "text", [DOCUMENT, ORDERED])]),
     "redis": ("Redis", [
         Subject("`key`, a family's `id`", "text", ["a key"]), Subject("a family's `id` of integers", "integer", ["a key"]),
         Subject("`type`", "text", ["a type"]), Subject("`field`, `member`", "text", ["an element"]),
@@ -157,6 +167,8 @@ def cells(table, subject):
         if subject.collation != "BINARY" and not set(operators) & set(COLLATED):
             continue
         verdict, words, version = table.verdict(operators, subject)
+        if verdict == "local" and name == MEMBERS:
+            continue
         if verdict == "exact":
             exact.append(name + version_text(version))
         else:

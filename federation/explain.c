@@ -115,13 +115,13 @@ typedef struct opened {
   const table *table;
 } opened;
 
-typedef struct program {
+typedef struct reading {
   explain_table *owner;
   explain_cursor *rows;
   opened *opened;
   int n_opened, capacity;
   tskdb_error error;
-} program;
+} reading;
 
 /* The table of ours that the instruction opens, NULL if it is none. */
 static const table *table_opened(const server_directory *d, const instruction *i) {
@@ -141,21 +141,21 @@ static void *grown(arena *a, void *array, int n, int *capacity, size_t size) {
   return out;
 }
 
-static void see_open(program *p, const instruction *i) {
+static void see_open(reading *p, const instruction *i) {
   p->opened = grown(&p->rows->arena, p->opened, p->n_opened, &p->capacity, sizeof(*p->opened));
   if (!p->opened) return;
   p->opened[p->n_opened++] = (opened){.cursor = i->p1, .table = table_opened(p->owner->directory, i)};
 }
 
 /* The latest VOpen of that number: a subprogram counts its cursors anew. */
-static const table *table_of(const program *p, int cursor) {
+static const table *table_of(const reading *p, int cursor) {
   for (int i = p->n_opened; i-- > 0;) {
     if (p->opened[i].cursor == cursor) return p->opened[i].table;
   }
   return NULL;
 }
 
-static void see_filter(program *p, int cursor, const char *p4) {
+static void see_filter(reading *p, int cursor, const char *p4) {
   const table *t = table_of(p, cursor);
   explain_cursor *c = p->rows;
   if (!t || !p4) return;
@@ -169,7 +169,7 @@ static void see_filter(program *p, int cursor, const char *p4) {
 }
 
 static bool see(void *context, const instruction *i) {
-  program *p = context;
+  reading *p = context;
   if (strcmp(i->opcode, "VOpen") == 0) see_open(p, i);
   if (strcmp(i->opcode, "VFilter") == 0) see_filter(p, i->p1, i->p4);
   return true;
@@ -185,7 +185,7 @@ static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text
   if (!statement) return SQLITE_OK;
   sqlite3_free(t->base.zErrMsg);
   t->base.zErrMsg = NULL;
-  program p = {.owner = t, .rows = c};
+  reading p = {.owner = t, .rows = c};
   int rc = program_visit(t->db, statement, see, &p);
   if (rc != SQLITE_OK) {
     t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", sqlite3_errmsg(t->db));

@@ -55,6 +55,8 @@ static const option table[] = {
   {"batch_keys", OPTION_BOOL, AT(batch_keys), 1, 0, 1, false, "true or false"},
   {"fetch_whole", OPTION_BOOL, AT(fetch_whole), 1, 0, 1, false, "true or false"},
   {"run_lengths", OPTION_BOOL, AT(run_lengths), 1, 0, 1, false, "true or false"},
+  {"residual_rows", OPTION_INT, AT(residual_rows), 1000, -1, 1000000000, false,
+   "rows of a table, 0 to 1000000000, -1 for never"},
   {"memory", OPTION_INT, AT(memory), 64 << 20, 64 << 10, 1 << 30, false,
    "bytes, 65536 to 1073741824"},
   {"readonly", OPTION_BOOL, AT(read_only), 0, 0, 1, true, "true or false"},

@@ -34,6 +34,7 @@ typedef struct options {
   bool bulk;
   bool prefetch;
   bool batch_keys, fetch_whole, run_lengths;   /* see vtab/server.h */
+  int residual_rows;         /* see vtab/server.h */
   int memory;                /* bytes of rows that are kept for one table's probes */
   bool read_only;
   int timeout_ms;            /* of one wait; 0: none */

@@ -81,6 +81,7 @@ attached_server *server_new(registry *r, const char *name, const char *address, 
                   .timeout_ms = o->timeout_ms,
                   .batch_bytes = (size_t)o->batch_bytes, .batch_keys = o->batch_keys,
                   .fetch_whole = o->fetch_whole, .run_lengths = o->run_lengths,
+                  .residual_rows = o->residual_rows,
                   .memory = (size_t)o->memory},
       .acquire = server_acquire, .release = server_release, .record = server_record,
       .remember = server_remember, .retain = server_retain, .unref = server_unref};

@@ -50,6 +50,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/mongo_set.test \
 	%reldir%/vtab/index.test \
+	%reldir%/vtab/residual.test \
 	%reldir%/vtab/mysql_types.test \
 	%reldir%/vtab/redis.test \
 	%reldir%/vtab/scan.test \

@@ -37,6 +37,7 @@
 #include "vtab/memory.h"
 #include "vtab/program.h"
 #include "vtab/remote.h"
+#include "vtab/residual.h"
 #include "vtab/text_memo.h"
 
 enum {
@@ -64,6 +65,7 @@ struct cursor {
   text_memo memo;              /* of the plan's last request */
   keyed *keyed;                /* NULL: not probed by key */
   keyed *idle;                 /* knows nothing, kept for the next execution; NULL: none */
+  residual residual;           /* what the statement's program says of the scan */
 
   /* the scan; zero from here on when it has ended */
   bool begun;
@@ -182,6 +184,7 @@ static void cursor_free(cursor *c) {
   keyed_free(c->idle);
   text_memo_free(&c->memo);
   batch_free(&c->batch);
+  residual_free(&c->residual);
   arena_free(&c->arena);
   arena_free(&c->plan_arena);
   mem_free(c->plan_text);
@@ -225,6 +228,7 @@ static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   if (c->plan_text && text && strcmp(c->plan_text, text) == 0) return true;
   mem_free(c->plan_text);
   c->plan_text = NULL;
+  residual_free(&c->residual);
   keyed_free(c->keyed);
   keyed_free(c->idle);
   c->keyed = c->idle = NULL;
@@ -326,29 +330,23 @@ static void settle(cursor *c) {
   arena_reset(&c->arena);
 }
 
-/* A statement that is run again and again is compiled for the proof once. */
-static bool is_plain_scan(cursor *c) {
-  table *t = c->table;
-  sqlite3_stmt *running = execution_current(t->db).statement;
-  table_proof *p = &t->proof;
-  if (!running) return false;
-  if (p->statement != running || p->at != t->directory->compilations || p->identity != c->identity) {
-    *p = (table_proof){.statement = running, .at = t->directory->compilations,
-                       .identity = c->identity,
-                       .is_plain_scan = program_is_plain_scan(t, c->plan_text)};
-  }
-  return p->is_plain_scan;
-}
-
 /* What the statement's program allows to ask for less than all rows. */
-static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows kind, tskdb_error *e) {
+static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows *kind,
+                         tskdb_error *e) {
   if (c->one_row || (c->keyed && keyed_probes(c->keyed) > 1)) return true;
   plan_subject subject = table_subject(c->table);
-  if (c->plan.limit != PLAN_LOCAL && kind == ROWS_EXACT &&
-      is_plain_scan(c)) {
-    plan_limit(&c->plan, arguments, n, &c->query);
-  } else if (c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject) &&
-             program_reads_only(c->table, &c->plan, c->plan_text)) {
+  bool limited = c->plan.limit != PLAN_LOCAL && *kind == ROWS_EXACT;
+  bool wanted = residual_is_wanted(c->table, &c->plan);
+  if ((limited || wanted) && residual_read(&c->residual, c->table, &c->plan, c->plan_text)) {
+    if (limited && c->residual.plain) {
+      plan_limit(&c->plan, arguments, n, &c->query);
+    } else if (wanted && !residual_apply(&c->residual, c->table, &c->plan, &c->arena, &c->query,
+                                         kind)) {
+      return error_memory(e);
+    }
+  }
+  if (c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject) &&
+      program_reads_only(c->table, &c->plan, c->plan_text)) {
     c->counted = true;
     return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
   }
@@ -362,11 +360,13 @@ static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e)
   if (!plan_query(&c->plan, &subject, arguments, n, &c->arena, &c->query, &kind)) {
     return error_memory(e);
   }
-  if (!ask_for_less(c, arguments, n, kind, e)) return false;
+  int planned = c->query.n_filter;
+  if (!ask_for_less(c, arguments, n, &kind, e)) return false;
   double rows = c->table->relation->rows;
   c->query.bulk = s->options.bulk && (rows < 0 || rows >= BULK_ROWS);
   c->query.one_row = c->one_row && kind == ROWS_EXACT;
-  c->query.memo = &c->memo;
+  /* The memo knows the plan's own terms. */
+  c->query.memo = c->query.n_filter > planned ? NULL : &c->memo;
   if (!prepare_batch(c, c->query.n_select, e) || kind == ROWS_EMPTY) {
     return !error_is_set(e);
   }

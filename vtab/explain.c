@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vtab/buffer.h"
+#include "vtab/residual.h"
 
 static value specimen_text(const char *text) {
   return (value){.storage = STORAGE_TEXT, .bytes = text, .length = strlen(text)};
@@ -107,7 +108,7 @@ static void print_line(buffer *out, const char *text) {
 }
 
 /* What cursor.c and keyed.c would try. */
-static const char *print_joins(const plan *p, const plan_subject *s, arena *a) {
+static const char *print_joins(const table *t, const plan *p, const plan_subject *s, arena *a) {
   buffer text = {0};
   bool probed = !p->distinct;
   if (probed && s->options->batch_keys && plan_is_probe(p)) {
@@ -117,6 +118,9 @@ static const char *print_joins(const plan *p, const plan_subject *s, arena *a) {
     print_line(&text, "whole: fetched once when probes have taken as long as that would");
   }
   if (p->limit != PLAN_LOCAL) print_line(&text, "limit: sent if the program has nothing above the scan");
+  if (residual_is_wanted(t, p)) {
+    print_line(&text, "residual: what else WHERE says of the table, if the program shows it");
+  }
   if (plan_is_countable(p, s)) {
     print_line(&text, "runs: equal rows once with their number, if the program reads nothing else");
   }
@@ -135,6 +139,6 @@ bool explain_plan(const table *t, const char *text, arena *a, explanation *out, 
   out->local = print_terms(&p, t->relation, PUSH_LOCAL, a);
   out->order = print_order(&p, t->relation, a);
   plan_subject subject = table_subject(t);
-  out->joins = print_joins(&p, &subject, a);
+  out->joins = print_joins(t, &p, &subject, a);
   return a->failed ? error_memory(e) : true;
 }

@@ -4,6 +4,7 @@
 ROOM_SOURCES = \
 	%reldir%/arena.c %reldir%/arena.h \
 	%reldir%/batch.c %reldir%/batch.h \
+	%reldir%/bound.c %reldir%/bound.h \
 	%reldir%/buffer.c %reldir%/buffer.h \
 	%reldir%/error.c %reldir%/error.h \
 	%reldir%/memory.c %reldir%/memory.h \
@@ -36,8 +37,10 @@ CORE_SOURCES = \
 	%reldir%/plan_text.c \
 	%reldir%/prefetch.c %reldir%/prefetch.h \
 	%reldir%/process.c %reldir%/process.h \
+	%reldir%/loop.c %reldir%/loop.h \
 	%reldir%/program.c %reldir%/program.h \
 	%reldir%/remote.c %reldir%/remote.h \
+	%reldir%/residual.c %reldir%/residual.h \
 	%reldir%/source.c %reldir%/source.h \
 	%reldir%/spill.c %reldir%/spill.h \
 	%reldir%/statement.c %reldir%/statement.h \

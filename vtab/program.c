@@ -10,7 +10,7 @@
 #include <string.h>
 
 int program_visit(sqlite3 *db, const char *sql, program_visitor *see, void *context) {
-  enum { OPCODE = 1, P1 = 2, P2 = 3, P4 = 5 };
+  enum { OPCODE = 1, P1 = 2, P2 = 3, P3 = 4, P4 = 5, P5 = 6 };
   sqlite3_stmt *stmt = NULL;
   char *explain = sqlite3_mprintf("EXPLAIN %s", sql);
   if (!explain) return SQLITE_NOMEM;
@@ -20,23 +20,31 @@ int program_visit(sqlite3 *db, const char *sql, program_visitor *see, void *cont
     instruction i = {.opcode = (const char *)sqlite3_column_text(stmt, OPCODE),
                      .p1 = sqlite3_column_int(stmt, P1),
                      .p2 = sqlite3_column_int(stmt, P2),
-                     .p4 = (const char *)sqlite3_column_text(stmt, P4)};
+                     .p3 = sqlite3_column_int(stmt, P3),
+                     .p4 = (const char *)sqlite3_column_text(stmt, P4),
+                     .p5 = sqlite3_column_int(stmt, P5)};
     if (i.opcode && !see(context, &i)) break;
   }
   int end = sqlite3_finalize(stmt);
   return rc == SQLITE_OK ? end : rc;
 }
 
-static bool is(const instruction *i, const char *opcode) { return strcmp(i->opcode, opcode) == 0; }
+bool program_is(const instruction *i, const char *opcode) { return strcmp(i->opcode, opcode) == 0; }
 
 bool program_opens(const instruction *i, const table *t) {
   static const char prefix[] = "vtab:";
-  if (!is(i, "VOpen") || !i->p4 || strncmp(i->p4, prefix, sizeof(prefix) - 1) != 0) return false;
+  if (!program_is(i, "VOpen") || !i->p4) return false;
+  if (strncmp(i->p4, prefix, sizeof(prefix) - 1) != 0) return false;
   return (uintptr_t)strtoull(i->p4 + sizeof(prefix) - 1, NULL, 16) == (uintptr_t)t;
 }
 
-/* Whether the program of the statement that is running, as SEE judges it, proves something. */
-static bool prove(table *t, program_visitor *see, void *context) {
+bool program_opens_any(const instruction *i) {
+  return strncmp(i->opcode, "Open", 4) == 0 || program_is(i, "VOpen") ||
+         program_is(i, "SorterOpen") || program_is(i, "ReopenIdx");
+}
+
+/* Shows SEE the program of the statement that is running. */
+static bool visit_running(table *t, program_visitor *see, void *context) {
   execution now = execution_current(t->db);
   const char *sql = now.statement ? sqlite3_sql(now.statement) : NULL;
   if (!sql) return false;
@@ -46,59 +54,40 @@ static bool prove(table *t, program_visitor *see, void *context) {
   return ok;
 }
 
-/* ---- one source, each of whose rows is a row of the result ---------------- */
+/* ---- the whole ------------------------------------------------------------ */
 
-/* What may stand in the loop: it computes and hands out, and never jumps but to
-** count OFFSET and LIMIT. */
-static const char *const linear[] = {
-  "VColumn", "Rowid", "Copy", "SCopy", "Integer", "Int64", "Real", "String", "String8", "Null",
-  "Blob", "Variable", "RealAffinity", "Affinity", "Cast", "Function", "PureFunc", "Concat", "Add",
-  "Subtract", "Multiply", "Divide", "Remainder", "ResultRow", "DecrJumpZero", "IfPos", "Noop",
-};
+typedef struct loading {
+  program *program;
+  arena *arena;
+  bool refused;
+} loading;
 
-typedef struct scan_proof {
-  const table *table;
-  const char *plan_text;
-  int opened;                  /* cursors of any kind */
-  bool ours;                   /* the one is ours */
-  bool inside, done;           /* the loop */
-  bool refuted;
-} scan_proof;
-
-static bool is_linear(const instruction *i) {
-  for (size_t k = 0; k < sizeof(linear) / sizeof(linear[0]); k++) {
-    if (is(i, linear[k])) return true;
-  }
-  return false;
+static bool reserve(program *p, arena *a) {
+  if (p->n < p->capacity) return true;
+  int capacity = p->capacity ? 2 * p->capacity : 64;
+  instruction *grown = arena_alloc(a, (size_t)capacity * sizeof(*grown));
+  if (!grown) return false;
+  if (p->n) memcpy(grown, p->code, (size_t)p->n * sizeof(*grown));
+  p->code = grown;
+  p->capacity = capacity;
+  return true;
 }
 
-static bool opens_a_cursor(const char *opcode) {
-  return strncmp(opcode, "Open", 4) == 0 || strcmp(opcode, "VOpen") == 0 ||
-         strcmp(opcode, "SorterOpen") == 0 || strcmp(opcode, "ReopenIdx") == 0;
+static bool load(void *context, const instruction *i) {
+  loading *l = context;
+  l->refused = program_is(i, "Program");
+  if (l->refused || !reserve(l->program, l->arena)) return false;
+  instruction *made = &l->program->code[l->program->n++];
+  *made = *i;
+  made->opcode = arena_strdup(l->arena, i->opcode);
+  made->p4 = arena_strdup(l->arena, i->p4);
+  return !l->arena->failed;
 }
 
-static bool see_scan(void *context, const instruction *i) {
-  scan_proof *p = context;
-  if (opens_a_cursor(i->opcode)) {
-    p->opened++;
-    p->ours = program_opens(i, p->table);
-  } else if (is(i, "VFilter")) {
-    if (p->inside || p->done || !i->p4 || strcmp(i->p4, p->plan_text) != 0) p->refuted = true;
-    p->inside = true;
-  } else if (is(i, "VNext")) {
-    p->inside = false;
-    p->done = true;
-  } else if (is(i, "Program") || is(i, "Yield") || is(i, "Gosub")) {
-    p->refuted = true;
-  } else if (p->inside && !is_linear(i)) {
-    p->refuted = true;
-  }
-  return !p->refuted;
-}
-
-bool program_is_plain_scan(table *t, const char *plan_text) {
-  scan_proof p = {.table = t, .plan_text = plan_text};
-  return prove(t, see_scan, &p) && !p.refuted && p.done && p.opened == 1 && p.ours;
+bool program_load(table *t, arena *a, program *out) {
+  loading l = {.program = out, .arena = a};
+  *out = (program){0};
+  return visit_running(t, load, &l) && !l.refused && !a->failed;
 }
 
 /* ---- which columns of a table are read ------------------------------------ */
@@ -127,13 +116,13 @@ static bool see_use(void *context, const instruction *i) {
   if (program_opens(i, p->table)) {
     if (i->p1 < 0 || i->p1 >= CURSORS_MOST) p->refuted = true;
     else p->cursors |= UINT64_C(1) << i->p1;
-  } else if (is(i, "Program") || is(i, "VUpdate")) {
+  } else if (program_is(i, "Program") || program_is(i, "VUpdate")) {
     p->refuted = true;
-  } else if (follows && is(i, "VFilter")) {
+  } else if (follows && program_is(i, "VFilter")) {
     if (i->p4 && strcmp(i->p4, p->plan_text) == 0) p->planned = true;
-  } else if (follows && is(i, "VColumn")) {
+  } else if (follows && program_is(i, "VColumn")) {
     p->refuted = !is_used(p->plan, i->p2);
-  } else if (follows && (is(i, "Rowid") || is(i, "Column"))) {
+  } else if (follows && (program_is(i, "Rowid") || program_is(i, "Column"))) {
     p->refuted = true;
   }
   return !p->refuted;
@@ -141,5 +130,5 @@ static bool see_use(void *context, const instruction *i) {
 
 bool program_reads_only(table *t, const plan *p, const char *plan_text) {
   columns_proof proof = {.table = t, .plan = p, .plan_text = plan_text};
-  return prove(t, see_use, &proof) && !proof.refuted && proof.planned;
+  return visit_running(t, see_use, &proof) && !proof.refuted && proof.planned;
 }

@@ -11,27 +11,39 @@
 #ifndef VTAB_PROGRAM_H
 #define VTAB_PROGRAM_H
 
+#include "vtab/arena.h"
 #include "vtab/table.h"
 
-/* One instruction; strings are valid during the call. */
+/* One instruction. */
 typedef struct instruction {
   const char *opcode;
-  int p1, p2;
+  int p1, p2, p3, p5;
   const char *p4;              /* NULL: none */
 } instruction;
 
 /* Compiles SQL and shows each instruction of its program to SEE, until that
-** returns false. Returns an SQLite code; the connection has the message. */
+** returns false; strings are valid during the call. Returns an SQLite code; the
+** connection has the message. */
 typedef bool program_visitor(void *context, const instruction *i);
 int program_visit(sqlite3 *db, const char *sql, program_visitor *see, void *context);
+
+/* A whole program; an instruction's address is its index. */
+typedef struct program {
+  instruction *code;           /* in the arena, with its strings */
+  int n, capacity;
+} program;
+
+/* The program of the statement that is running. False: it is not known which one
+** that is, or there is no memory, or it has a trigger's program inside. */
+bool program_load(table *t, arena *a, program *out);
 
 /* The virtual table whose VOpen has that P4, by its address: is it T's? */
 bool program_opens(const instruction *i, const table *t);
 
-/* Whether each row of the scan of T with plan PLAN_TEXT is one row of the result of
-** the statement that is running: no filter, no other source, no sorting.  Then
-** the scan needs no more rows than LIMIT and OFFSET leave. */
-bool program_is_plain_scan(table *t, const char *plan_text);
+bool program_is(const instruction *i, const char *opcode);
+
+/* Whether I opens a cursor of any kind. */
+bool program_opens_any(const instruction *i);
 
 /* Whether the statement that is running reads no other columns of T than those
 ** that P calls used, and never asks which row it is. */

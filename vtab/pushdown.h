@@ -42,7 +42,9 @@
   X(OP_LIKE,     "LIKE") \
   X(OP_GLOB,     "GLOB") \
   X(OP_ORDER,    "ORDER BY") \
-  X(OP_DISTINCT, "DISTINCT")    /* also GROUP BY: equal rows may be merged by the server */
+  X(OP_DISTINCT, "DISTINCT")    /* also GROUP BY: equal rows may be merged by the server */ \
+  X(OP_MEMBER_TEXT,   "->> text")   /* column ->> label = text, which is not empty and no structure */ \
+  X(OP_MEMBER_NUMBER, "->> number") /* column ->> label = integer of at most 48 bits */
 
 typedef enum query_operator {
 #define X(symbol, name) symbol,
@@ -108,7 +110,7 @@ typedef struct pushdown_row {
   reason reason;           /* of SUPERSET and LOCAL */
   /* What to send.  SQL servers: {c} the column, {v} the bound value or list,
   ** {op} the operator as the dialect spells it, {t} the column's type as the
-  ** server does, everything else literally.  {or} stands between what is asked of
+  ** server does, {m} the label of a member, everything else literally.  {or} stands between what is asked of
   ** the values that lie on one side of some border and what is asked of the
   ** others: both sides say so themselves, and several such terms of one column
   ** are sent as (left AND left) OR (right AND right).

@@ -20,7 +20,8 @@ typedef enum expr_kind {
   EXPR_COLUMN,             /* source, column */
   EXPR_PARAMETER,          /* parameter */
   EXPR_COUNT,              /* in select: how many rows the group has, see query.count */
-  EXPR_TERM                /* op over args, said as `row` says */
+  EXPR_TERM,               /* op over args, said as `row` says */
+  EXPR_ALL, EXPR_ANY       /* in filter: args are EXPR_TERM, EXPR_ALL or EXPR_ANY; see driver.nests */
 } expr_kind;
 
 typedef struct query_expr {
@@ -30,7 +31,7 @@ typedef struct query_expr {
   int parameter;           /* EXPR_PARAMETER: into query.parameters */
   query_operator op;       /* EXPR_TERM */
   const pushdown_row *row; /* EXPR_TERM, and the columns of order_by and group_by */
-  struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} args[1] */
+  struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} args[1], {m} args[2] */
   int n_args;
 } query_expr;
 
@@ -48,7 +49,7 @@ typedef struct query {
   int n_sources;
   query_expr *select;      /* n_select 0: only the number of rows matters */
   int n_select;
-  query_expr *filter;      /* a conjunction of EXPR_TERM */
+  query_expr *filter;      /* a conjunction of EXPR_TERM, EXPR_ANY */
   int n_filter;
   query_expr *group_by;    /* EXPR_COLUMN with the DISTINCT row: equal rows may be merged */
   int n_group_by;

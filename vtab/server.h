@@ -25,6 +25,8 @@ typedef struct server_options {
   bool batch_keys;           /* keys of many probes travel in one request */
   bool fetch_whole;          /* a table that is probed again and again is fetched once */
   bool run_lengths;          /* rows that are equal in all that is read come with their number */
+  int residual_rows;         /* predicates that SQLite keeps to itself are sent as well, of tables
+                             ** with at least so many rows; -1: never */
   size_t memory;             /* bytes that a table's rows may take while it is probed */
 } server_options;
 

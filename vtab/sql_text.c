@@ -107,6 +107,8 @@ typedef struct template {
   query_operator op;
   const value *value;      /* NULL where the row has none */
   int number;              /* the placeholder that the value has, 0 for none yet */
+  const value *member;     /* the label of a member, NULL where there is none */
+  int member_number;
 } template;
 
 static void print_template(printer *p, template *t) {
@@ -121,6 +123,9 @@ static void print_template(printer *p, template *t) {
       at += 3;
     } else if (strncmp(at, "{v}", 3) == 0 && t->value) {
       print_value(p, t->value, &t->number);
+      at += 3;
+    } else if (strncmp(at, "{m}", 3) == 0 && t->member) {
+      print_value(p, t->member, &t->member_number);
       at += 3;
     } else if (strncmp(at, "{t}", 3) == 0) {
       buffer_text(&p->text, column_of(p, t->column)->remote_type);
@@ -139,7 +144,8 @@ static template term_template(const printer *p, const query_expr *x) {
   const char *text = x->row->text;
   return (template){
       .text = text, .end = text + strlen(text), .column = &x->args[0], .op = x->op,
-      .value = x->n_args > 1 ? &p->query->parameters[x->args[1].parameter] : NULL};
+      .value = x->n_args > 1 ? &p->query->parameters[x->args[1].parameter] : NULL,
+      .member = x->n_args > 2 ? &p->query->parameters[x->args[2].parameter] : NULL};
 }
 
 /* An order's or a group's column. */
@@ -173,7 +179,9 @@ static void print_select(printer *p) {
 
 #define SPLIT "{or}"
 
-static bool is_split(const query_expr *x) { return strstr(x->row->text, SPLIT) != NULL; }
+static bool is_split(const query_expr *x) {
+  return x->kind == EXPR_TERM && strstr(x->row->text, SPLIT) != NULL;
+}
 
 static bool is_beside(const query_expr *a, const query_expr *b) {
   return is_split(b) && a->args[0].source == b->args[0].source &&
@@ -211,6 +219,29 @@ static void print_split(printer *p, int i) {
   buffer_text(&p->text, "))");
 }
 
+/* A term by itself, or what several come to. */
+static void print_condition(printer *p, const query_expr *x) {
+  if (x->kind != EXPR_TERM) {
+    buffer_char(&p->text, '(');
+    for (int i = 0; i < x->n_args; i++) {
+      if (i) buffer_text(&p->text, x->kind == EXPR_ALL ? " AND " : " OR ");
+      print_condition(p, &x->args[i]);
+    }
+    buffer_char(&p->text, ')');
+    return;
+  }
+  template t = term_template(p, x);
+  buffer_char(&p->text, '(');
+  if (is_split(x)) {
+    print_parts(p, &t, 1, false);
+    buffer_text(&p->text, " OR ");
+    print_parts(p, &t, 1, true);
+  } else {
+    print_template(p, &t);
+  }
+  buffer_char(&p->text, ')');
+}
+
 static bool is_printed_before(const query *q, int i) {
   for (int k = 0; k < i; k++) {
     if (is_split(&q->filter[k]) && is_beside(&q->filter[k], &q->filter[i])) return true;
@@ -225,6 +256,8 @@ static void print_filter(printer *p) {
     buffer_text(&p->text, i ? " AND " : " WHERE ");
     if (is_split(&q->filter[i])) {
       print_split(p, i);
+    } else if (q->filter[i].kind != EXPR_TERM) {
+      print_condition(p, &q->filter[i]);
     } else {
       template t = term_template(p, &q->filter[i]);
       print_template(p, &t);

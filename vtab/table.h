@@ -18,14 +18,6 @@ typedef struct parked_probes {
 
 enum { TABLE_PARKED = 4 };
 
-/* What the program of a statement proved for a plan: true as long as nothing was compiled. */
-typedef struct table_proof {
-  sqlite3_stmt *statement;     /* never looked into: only compared */
-  uint64_t at;                 /* directory->compilations */
-  uint64_t identity;           /* of the cursor with that plan */
-  bool is_plain_scan;
-} table_proof;
-
 typedef struct table {
   sqlite3_vtab base;           /* SQLite's; first */
   sqlite3 *db;
@@ -39,7 +31,6 @@ typedef struct table {
   struct table *next, **link;  /* in directory->tables */
   struct cursor *spare;        /* closed, and kept for the next look-up (cursor.c); owned */
   parked_probes parked[TABLE_PARKED];  /* owned (cursor.c) */
-  table_proof proof;           /* of the last scan with a LIMIT (cursor.c) */
 } table;
 
 /* A scan of the whole relation has seen N rows: its estimate from now on. */

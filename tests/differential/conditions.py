@@ -291,6 +291,29 @@ class Conditions:
         ])
         return Node(template, f, g, condition=True)
 
+    def computed(self, fields):
+        """Terms over a column and constants: SQLite keeps them to itself, tskdb reads them in the
+        statement's program (vtab/loop.h)."""
+        jsonb = [f for f in fields if f.column and f.column.kind.name == "jsonb"]
+        if jsonb and self.chance(0.4):
+            return self.member(self.rng.choice(jsonb), self.rng.choice(["=", "=", "=", "<>", ">"]))
+        f = self.field(fields)
+        operator, k = self.rng.choice(COMPARISONS), self.rng.choice([0, 1, 5, -3, INT64_MAX])
+        template = self.rng.choice([
+            f"lower({{}}) {operator} lower({{}})", "lower({}) = {}", "upper({}) = {}",
+            f"{{}} + {k} {operator} {{}}", f"{{}} - {k} {operator} {{}}", f"{k} + {{}} < {{}}",
+            f"coalesce({{}}, {k}) {operator} {{}}", f"ifnull({{}}, 'a') {operator} {{}}",
+            f"nullif({{}}, {k}) {operator} {{}}", "CASE WHEN {} > {} THEN 'a' ELSE 'b' END = 'a'",
+            f"CASE {{}} WHEN {k} THEN 1 WHEN {{}} THEN 2 END IS NOT NULL",
+            f"iif({{}} {operator} {{}}, 1, 0)"
+        ])
+        return Node(template, f, self.constant(f.column), condition=True)
+
+    def member(self, field, operator):
+        members = ["x", "X", 5, "5", 1, 0, "true", "null", "é", 2, "[1]", None, 5.0]
+        constant = Constant(*[self.rng.choice(members) for _ in range(3)])
+        return Node(f"{{}} ->> 'a' {operator} {{}}", field, constant, condition=True)
+
     def cast(self, fields):
         f = self.field(fields)
         to = self.rng.choice(["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"])
@@ -345,7 +368,7 @@ class Conditions:
             return Node("NOT ({})", self.condition(fields, depth + 1), condition=True)
         makers = [(self.comparison, 46), (self.between, 8), (self.in_list, 12), (self.null_test, 6),
                   (self.pattern, 13), (self.row_value, 4), (self.columns_compared, 2),
-                  (self.functions, 2), (self.cast, 2), (self.truth, 2), (self.turned_between, 1)]
+                  (self.functions, 2), (self.computed, 8), (self.cast, 2), (self.truth, 2), (self.turned_between, 1)]
         if depth < 2:
             makers += [(lambda f: self.in_select(f, depth + 1), 4),
                        (lambda f: self.exists(f, depth + 1), 2),

@@ -158,6 +158,8 @@ class Coverage:
             if row.min_version or not set(row.classes) & self.classes:  # too old, or not there
                 continue
             operators, classes = self.told(row)
+            if not set(row.operators) - set(self.absent):
+                continue
             if not operators:
                 yield f"{row}: {row.text}"
                 continue

@@ -383,6 +383,8 @@ class Generator(Conditions):
                 self.constant(f.column, own=self.chance(0.7)) for _ in range(self.rng.randint(2, 5))
             ]
             return InList("{} IN {}", operand, Node("({})", *values, is_list=True), condition=True)
+        if aim.operator.startswith("->>"):
+            return self.member(f, "=")
         if aim.operator in ("IS NULL", "IS NOT NULL"):
             return Node("{} " + aim.operator, operand, condition=True)
         constant = self.constant(f.column, own=self.chance(0.6))

@@ -76,9 +76,11 @@ class Run:
         self.comparison = Comparison(self.db, self.store.ways(options.native), library.Error)
         rows = [] if options.native else read_rows(self.db, options.server)
         classes = {c.klass for t in self.store.tables[options.server] for c in t.columns}
-        self.aims = [aim for aim in aims(rows) if aim.klass in classes]
-        self.coverage = Coverage(options.server, rows, classes,
-                                 SERVERS[options.server].absent)
+        absent = SERVERS[options.server].absent
+        self.aims = [
+            aim for aim in aims(rows) if aim.klass in classes and aim.operator not in absent
+        ]
+        self.coverage = Coverage(options.server, rows, classes, absent)
 
     def ways(self, generator):
         """The plain way and some of the others."""

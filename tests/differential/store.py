@@ -39,7 +39,7 @@ class Store:
         db, name = self.db, server.name
         host.attach(db, "setup", name, tables=[])
         host.native(db, "setup", *server.make(tables))
-        host.attach(db, f"{name}_on", name, **server.attach_options())
+        host.attach(db, f"{name}_on", name, **server.attach_options(), residual_rows=0)
         if name == self.main:
             host.attach(db, f"{name}_off", name, **server.attach_options(), pushdown=False)
             host.native(db, "setup", *server.enlarge(tables))

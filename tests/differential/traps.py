@@ -139,7 +139,12 @@ KINDS = [
     Kind("set", ["", "a", "b", "a,b", "a,c", "a,b,c", "A1"]),
     Kind("uuid", UUIDS),
     Kind("json", JSONS),
-    Kind("jsonb", ['{"a": 2, "b": 1}', "[1, 2]", '"x"', "null"]),
+    Kind("jsonb", [
+        '{"a": 2, "b": 1}', "[1, 2]", '"x"', "null", '{"a": "x"}', '{"a": "X"}', '{"a": 5}',
+        '{"a": 5.0}', '{"a": 5.00000000000000000001}', '{"a": "5"}', '{"a": true}', '{"a": "true"}',
+        '{"a": false}', '{"a": 0}', '{"a": 1}', '{"a": null}', '{"a": "null"}', '{"a": [1]}',
+        '{"a": "[1]"}', '{"a": "é"}', '{"b": "x"}'
+    ]),
     Kind("array", []),
     Kind("text array", []),
     Kind("real array", []),

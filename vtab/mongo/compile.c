@@ -33,6 +33,8 @@
 
 /* The first row that covers a case decides. */
 const pushdown_row mongo_pushdown[MONGO_PUSHDOWN_ROWS] = {
+  {OPS(OP_MEMBER_TEXT) | OPS(OP_MEMBER_NUMBER), TEXT, 0, MONGO_WHOLE | COLUMN_ORDER_BYTES, 0,
+   PUSH_SUPERSET, REASON_MIXED, "member"},
   {OPS_NULL, CLASSES_ALL, 0, MONGO_SAYABLE, 0, PUSH_EXACT, REASON_NONE, "null"},
 
   {OPS_EQUAL, MIXED, BINARY, MONGO_SAYABLE, 0, PUSH_SUPERSET, REASON_MIXED, "kinds"},
@@ -65,7 +67,7 @@ const pushdown_row mongo_pushdown[MONGO_PUSHDOWN_ROWS] = {
 };
 
 /* From COLUMN_PRIVATE on. */
-const char *const mongo_facts[] = {"can be named", NULL};
+const char *const mongo_facts[] = {"can be named", "is the document", NULL};
 
 /* ---- which fields ---------------------------------------------------------- */
 

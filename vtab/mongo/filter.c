@@ -558,7 +558,45 @@ static void append_union(bson_t *out, union_filter *u, query_operator op, const 
   bson_append_array_end(out, &list);
 }
 
+/* A member that is a string, or a number: its field.  A text that is bound may go on behind
+** a NUL; a number is asked for by its neighbourhood, for SQLite reads it from a text. */
+static void append_member(bson_t *out, const query *q, const query_expr *term, bool shown) {
+  const value *v = &q->parameters[term->args[1].parameter];
+  const value *label = &q->parameters[term->args[2].parameter];
+  union_filter u = {.path = label->bytes, .kinds = MONGO_ANY, .shown = shown};
+  bson_t list, piece, condition;
+  buffer beyond = {0};
+  BSON_APPEND_ARRAY_BEGIN(out, "$or", &list);
+  u.list = &list;
+  begin_piece(&u, &piece, &condition);
+  if (term->op == OP_MEMBER_TEXT) {
+    buffer_append(&beyond, v->bytes, v->length);
+    buffer_char(&beyond, 1);
+    value end = {.storage = STORAGE_TEXT, .bytes = beyond.text, .length = beyond.length};
+    append_value(&u, &condition, "$gte", v);
+    if (!beyond.failed) append_value(&u, &condition, "$lt", &end);
+  } else {
+    append_real(&u, &condition, "$gte", (double)v->integer - 0.5);
+    append_real(&u, &condition, "$lte", (double)v->integer + 0.5);
+  }
+  end_piece(&u, &piece, &condition);
+  if (term->op == OP_MEMBER_NUMBER) add_booleans(&u, OP_EQ, v);
+  bson_append_array_end(out, &list);
+  buffer_free(&beyond);
+}
+
+static void append_terms(bson_t *out, const char *key, const query *q, const query_expr *terms,
+                         int n, bool shown);
+
 static void append_term(bson_t *out, const query *q, const query_expr *term, bool shown) {
+  if (term->kind != EXPR_TERM) {
+    append_terms(out, term->kind == EXPR_ALL ? "$and" : "$or", q, term->args, term->n_args, shown);
+    return;
+  }
+  if (term->op == OP_MEMBER_TEXT || term->op == OP_MEMBER_NUMBER) {
+    append_member(out, q, term, shown);
+    return;
+  }
   const column *c = &q->sources[term->args[0].source].relation->columns[term->args[0].column];
   const value *v = term->n_args > 1 ? &q->parameters[term->args[1].parameter] : NULL;
   union_filter u = {.path = c->remote_name, .kinds = c->type_detail, .shown = shown};
@@ -566,17 +604,21 @@ static void append_term(bson_t *out, const query *q, const query_expr *term, boo
   else append_union(out, &u, term->op, v);
 }
 
-void filter_append(bson_t *out, const char *key, const query *q, bool shown) {
-  bson_t filter, list, term;
-  bson_append_document_begin(out, key, -1, &filter);
-  if (q->n_filter > 0) {
-    BSON_APPEND_ARRAY_BEGIN(&filter, "$and", &list);
-    for (int i = 0; i < q->n_filter; i++) {
-      append_key(&list, (uint32_t)i, &term, false);
-      append_term(&term, q, &q->filter[i], shown);
-      bson_append_document_end(&list, &term);
-    }
-    bson_append_array_end(&filter, &list);
+static void append_terms(bson_t *out, const char *key, const query *q, const query_expr *terms,
+                         int n, bool shown) {
+  bson_t list, term;
+  BSON_APPEND_ARRAY_BEGIN(out, key, &list);
+  for (int i = 0; i < n; i++) {
+    append_key(&list, (uint32_t)i, &term, false);
+    append_term(&term, q, &terms[i], shown);
+    bson_append_document_end(&list, &term);
   }
+  bson_append_array_end(out, &list);
+}
+
+void filter_append(bson_t *out, const char *key, const query *q, bool shown) {
+  bson_t filter;
+  bson_append_document_begin(out, key, -1, &filter);
+  if (q->n_filter > 0) append_terms(&filter, "$and", q, q->filter, q->n_filter, shown);
   bson_append_document_end(out, &filter);
 }

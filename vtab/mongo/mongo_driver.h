@@ -188,6 +188,7 @@ enum {
 
 /* In column.flags: the server's language can name it in a condition. */
 #define MONGO_SAYABLE COLUMN_PRIVATE
+#define MONGO_WHOLE   (COLUMN_PRIVATE << 1)   /* the whole document as JSON */
 
 /* What a column is: column.type_id. */
 enum {
@@ -300,7 +301,7 @@ void filter_append(bson_t *out, const char *key, const query *q, bool shown);
 
 /* ---- compile.c, scan.c ----------------------------------------------------- */
 
-enum { MONGO_PUSHDOWN_ROWS = 21 };
+enum { MONGO_PUSHDOWN_ROWS = 22 };
 extern const pushdown_row mongo_pushdown[MONGO_PUSHDOWN_ROWS];
 extern const char *const mongo_facts[];
 

@@ -342,6 +342,7 @@ bool sample_columns(mongo_sample *s, catalog *out, relation *r, const mongo_shap
   r->sampled = s->documents;
   bool ok = !s->arena.failed && add_columns(&x, s->root, false) &&
             add_hidden(&x, "_doc", MONGO_DOCUMENT, "document");
+  if (ok) r->columns[r->n_columns - 1].flags |= MONGO_WHOLE | (x.comparable ? COLUMN_ORDER_BYTES : 0);
   /* SQLite has no table without a column that is seen. */
   if (ok && r->n_columns == 1) r->columns[0].flags &= ~(uint32_t)COLUMN_HIDDEN;
   if (ok && shape->keyed) ok = add_hidden(&x, "_key", MONGO_KEY, "extended JSON");

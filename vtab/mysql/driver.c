@@ -25,6 +25,7 @@ static const driver mysql_driver = {
   .facts = mysql_facts,
   .max_list = MAX_LIST,
   .row_us = 0.5,
+  .nests = true,
   .text_has_nul = true,
   .max_words = 1,
   .count_column = &count_column,

@@ -151,6 +151,16 @@ const pushdown_row postgres_pushdown[] = {
    "{c} OPERATOR(pg_catalog.=) ANY (ARRAY" LABELS(ANY "text[])") ")"},
   {OPS(OP_DISTINCT), CLASSES(CLASS_ENUM) | CLASSES(CLASS_TIME), BINARY, 0, 0, EXACT, "{c}"},
 
+  /* a member of an object; a number is asked for by its neighbourhood, for SQLite reads it from
+  ** the text */
+  {OPS(OP_MEMBER_TEXT), CLASSES(CLASS_JSONB), 0, 0, 0, PUSH_SUPERSET, REASON_MIXED,
+   "({c} OPERATOR(pg_catalog.->>) {m}::pg_catalog.text) OPERATOR(pg_catalog.=) {v}::pg_catalog.text"},
+  {OPS(OP_MEMBER_NUMBER), CLASSES(CLASS_JSONB), 0, 0, 0, PUSH_SUPERSET, REASON_MIXED,
+   "({c} OPERATOR(pg_catalog.->) {m}::pg_catalog.text) OPERATOR(pg_catalog.>=)"
+   " pg_catalog.to_jsonb({v}::pg_catalog.int8 OPERATOR(pg_catalog.-) 0.5)"
+   " AND ({c} OPERATOR(pg_catalog.->) {m}::pg_catalog.text) OPERATOR(pg_catalog.<=)"
+   " pg_catalog.to_jsonb({v}::pg_catalog.int8 OPERATOR(pg_catalog.+) 0.5)"},
+
   /* compared as the text that is sent */
   {OPS_COMPARE, CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER " {op} {v}::pg_catalog.text"},
   {OPS(OP_IN), CLASSES(CLASS_OTHER), BINARY, 0, 0, EXACT, AS_OUTPUT C_ORDER ANY "text[])"},

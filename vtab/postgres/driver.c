@@ -24,6 +24,7 @@ static driver postgres_driver = {
   .pushdown = postgres_pushdown,
   .max_list = MAX_LIST,
   .row_us = 0.5,
+  .nests = true,
   .text_has_nul = false,
   .max_words = 1,
   .count_column = &count_column,

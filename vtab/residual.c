@@ -1,0 +1,349 @@
+/*
+** residual.c - predicates that SQLite keeps to itself, sent as well.
+**
+** Invariants:
+**   1. A term that is added is implied by the condition for the values of now.
+**   2. A bound text is known up to its first NUL alone: where a column may hold
+**      a NUL, what is asked for is whatever begins with what is known.
+*/
+#include "vtab/residual.h"
+
+#include <string.h>
+
+#include "vtab/bound.h"
+#include "vtab/driver.h"
+#include "vtab/pushdown_fault.h"
+
+/* ---- reading the program --------------------------------------------------- */
+
+/* The functions that loop.c knows may be the application's own on this connection. */
+static bool are_functions_builtin(sqlite3 *db) {
+  static const char sql[] =
+    "SELECT 1 FROM pragma_function_list"
+    " WHERE name IN ('like', 'lower', 'upper', '->>') AND NOT builtin";
+  sqlite3_stmt *stmt = NULL;
+  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) return false;
+  bool builtin = sqlite3_step(stmt) == SQLITE_DONE;
+  sqlite3_finalize(stmt);
+  return builtin;
+}
+
+bool residual_is_wanted(const table *t, const plan *p) {
+  int least = t->server->options.residual_rows;
+  double rows = t->relation->rows;
+  if (least < 0 || !t->server->driver->nests || !t->pushdown || plan_is_probe(p)) return false;
+  return rows < 0 || rows >= least;
+}
+
+void residual_free(residual *r) {
+  arena_free(&r->arena);
+  *r = (residual){0};
+}
+
+bool residual_read(residual *r, table *t, const plan *p, const char *plan_text) {
+  sqlite3_stmt *running = execution_current(t->db).statement;
+  program whole;
+  loop l;
+  if (!running) return false;
+  if (r->statement == running && r->at == t->directory->compilations) return r->condition != NULL;
+  arena_reset(&r->arena);
+  *r = (residual){.arena = r->arena, .statement = running, .at = t->directory->compilations};
+  if (!program_load(t, &r->arena, &whole) || !loop_find(&whole, t, plan_text, &l)) return false;
+  r->plain = loop_is_plain(&l, p, &r->arena);
+  if (are_functions_builtin(t->db)) r->condition = loop_condition(&l, &r->arena);
+  return r->condition != NULL;
+}
+
+/* ---- conditions to terms --------------------------------------------------- */
+
+typedef struct builder {
+  const table *table;
+  const plan *plan;
+  plan_subject subject;
+  arena *arena;
+  query *query;
+  value *parameters;           /* the query's, with room */
+  int capacity;
+  const bound *bound;
+} builder;
+
+typedef enum built { BUILT_TRUE, BUILT_FALSE, BUILT_EXPR } built;
+
+static int add_parameter(builder *b, value v) {
+  int n = b->query->n_parameters;
+  if (n == b->capacity) {
+    int capacity = 2 * n + 8;
+    value *grown = arena_alloc(b->arena, (size_t)capacity * sizeof(*grown));
+    if (!grown) return 0;
+    if (n) memcpy(grown, b->parameters, (size_t)n * sizeof(*grown));
+    b->parameters = grown;
+    b->capacity = capacity;
+  }
+  b->parameters[n] = v;
+  return b->query->n_parameters++;
+}
+
+static query_expr parameter(builder *b, value v) {
+  return (query_expr){.kind = EXPR_PARAMETER, .parameter = add_parameter(b, v)};
+}
+
+/* KIND over A and B, either of which may be empty (no arguments, no term). */
+static query_expr combine(builder *b, expr_kind kind, const query_expr *parts, int n) {
+  if (n == 1) return parts[0];
+  query_expr *args = arena_alloc(b->arena, (size_t)n * sizeof(*args));
+  if (!args) return parts[0];
+  memcpy(args, parts, (size_t)n * sizeof(*args));
+  return (query_expr){.kind = kind, .args = args, .n_args = n};
+}
+
+static query_expr term(builder *b, int col, query_operator asked, const outcome_term *t,
+                       const value *given) {
+  const driver *d = b->subject.pushdown.driver;
+  query_expr *args = arena_alloc(b->arena, 2 * sizeof(*args));
+  query_expr out = {.kind = EXPR_TERM, .op = t->op, .row = t->row, .args = args, .n_args = 1};
+  if (!args) return out;
+  pushdown_fault_use(d, t->row, t->op, asked, &b->subject.relation->columns[col], given);
+  (void)d;
+  args[0] = (query_expr){.kind = EXPR_COLUMN, .column = col};
+  if (t->op == OP_IS_NULL || t->op == OP_NOT_NULL) return out;
+  args[1] = parameter(b, t->value);
+  out.n_args = 2;
+  return out;
+}
+
+/* What the pushdown table makes of column OP V. */
+static built compare(builder *b, int col, query_operator op, collation_kind collation,
+                     const value *v, query_expr *out) {
+  const column *c = &b->subject.relation->columns[col];
+  outcome o = pushdown_resolve(&b->subject.pushdown, op, c, collation, v, b->arena);
+  query_expr parts[2];
+  switch (o.kind) {
+    case OUTCOME_NONE: return BUILT_FALSE;
+    case OUTCOME_TRUE: case OUTCOME_LOCAL: return BUILT_TRUE;
+    default: break;
+  }
+  for (int i = 0; i < o.n_terms; i++) parts[i] = term(b, col, op, &o.terms[i], v);
+  *out = combine(b, EXPR_ALL, parts, o.n_terms);
+  return BUILT_EXPR;
+}
+
+static built either(builder *b, built x, query_expr *first, built y, const query_expr *second) {
+  if (x == BUILT_TRUE || y == BUILT_TRUE) return BUILT_TRUE;
+  if (y == BUILT_FALSE) return x;
+  if (x == BUILT_FALSE) *first = *second;
+  else *first = combine(b, EXPR_ANY, (query_expr[]){*first, *second}, 2);
+  return BUILT_EXPR;
+}
+
+/* The value as far as it is known. */
+static bool operand_of(const builder *b, const condition *c, value *out) {
+  *out = c->operand;
+  if (!c->variable) return true;
+  if (!b->bound || c->variable > b->bound->n || !b->bound->known[c->variable - 1]) return false;
+  *out = b->bound->values[c->variable - 1];
+  return true;
+}
+
+/* Whether the value compares the same with and without the column's affinity. */
+static bool is_of_kind(type_class klass, const value *v) {
+  switch (value_class_affinity(klass)) {
+    case AFFINITY_TEXT: return v->storage == STORAGE_TEXT;
+    case AFFINITY_BLOB: return klass == CLASS_MIXED;
+    default: return v->storage == STORAGE_INTEGER;
+  }
+}
+
+/* What begins with the text: from it up to it with the least byte behind. */
+static built begins_with(builder *b, int col, const value *v, query_expr *out) {
+  char *beyond = arena_alloc(b->arena, v->length + 1);
+  query_expr low, high;
+  if (!beyond) return BUILT_TRUE;
+  memcpy(beyond, v->bytes, v->length);
+  beyond[v->length] = 1;
+  value end = {.storage = STORAGE_TEXT, .bytes = beyond, .length = v->length + 1};
+  built x = compare(b, col, OP_GE, COLLATION_BINARY, v, &low);
+  built y = compare(b, col, OP_LT, COLLATION_BINARY, &end, &high);
+  if (x != BUILT_EXPR || y != BUILT_EXPR) return BUILT_TRUE;
+  *out = combine(b, EXPR_ALL, (query_expr[]){low, high}, 2);
+  return BUILT_EXPR;
+}
+
+static built build_column(builder *b, const condition *c, value v, query_expr *out) {
+  const column *col = &b->subject.relation->columns[c->column];
+  query_operator op = c->op;
+  if (c->no_affinity && op != OP_LIKE && !is_of_kind(col->klass, &v)) return BUILT_TRUE;
+  if (c->variable && v.storage == STORAGE_TEXT) {
+    bool has_nul = b->subject.pushdown.driver->text_has_nul;
+    if (has_nul && op == OP_EQ && c->collation == COLLATION_BINARY) {
+      return begins_with(b, c->column, &v, out);
+    }
+    if (op == OP_LT) op = OP_LE;
+    if (has_nul || op == OP_NE || op == OP_IS_NOT) return BUILT_TRUE;
+  }
+  return compare(b, c->column, op, c->collation, &v, out);
+}
+
+/* column + addend OP integer; beyond 2^63 SQLite goes on with REALs, in the same order. */
+static built build_sum(builder *b, const condition *c, value v, query_expr *out) {
+  if (v.storage != STORAGE_INTEGER) return BUILT_TRUE;
+  if (__builtin_sub_overflow(v.integer, c->addend, &v.integer)) return BUILT_TRUE;
+  return compare(b, c->column, c->op, COLLATION_BINARY, &v, out);
+}
+
+/* lower(column) = text: equal without regard to ASCII case. */
+static built build_folded(builder *b, const condition *c, value v, query_expr *out) {
+  const column *col = &b->subject.relation->columns[c->column];
+  bool text = value_class_affinity(col->klass) == AFFINITY_TEXT;
+  if (!text || (col->flags & COLUMN_ANY_BYTES) || v.storage != STORAGE_TEXT) return BUILT_TRUE;
+  if (c->collation != COLLATION_BINARY && c->collation != COLLATION_NOCASE) return BUILT_TRUE;
+  if (c->variable && b->subject.pushdown.driver->text_has_nul) return BUILT_TRUE;
+  return compare(b, c->column, OP_EQ, COLLATION_NOCASE, &v, out);
+}
+
+/* One row of the table for a member: of text, of numbers. */
+static built member(builder *b, const condition *c, query_operator op, value v, query_expr *out) {
+  const column *col = &b->subject.relation->columns[c->column];
+  value label = {.storage = STORAGE_TEXT, .bytes = c->label, .length = strlen(c->label)};
+  reason why;
+  outcome_term t = {.op = op, .value = v};
+  t.row = pushdown_find(&b->subject.pushdown, op, col, COLLATION_BINARY, &why);
+  if (!t.row || !b->subject.pushdown.enabled) return BUILT_TRUE;
+  *out = term(b, c->column, op, &t, &v);
+  query_expr *args = arena_alloc(b->arena, 3 * sizeof(*args));
+  if (!args || !out->args) return BUILT_TRUE;
+  memcpy(args, out->args, 2 * sizeof(*args));
+  args[2] = parameter(b, label);
+  out->args = args;
+  out->n_args = 3;
+  return BUILT_EXPR;
+}
+
+/* column ->> label = value.  A member that is an array or an object is text that
+** each server writes in its own way; true and false are 1 and 0. */
+static built build_member(builder *b, const condition *c, value v, query_expr *out) {
+  const int64_t most = INT64_C(1) << 48;
+  query_expr boolean;
+  if (c->collation != COLLATION_BINARY) return BUILT_TRUE;
+  if (v.storage == STORAGE_TEXT) {
+    bool structure = v.length && (v.bytes[0] == '[' || v.bytes[0] == '{');
+    bool sendable = value_is_utf8(v.bytes, v.length) &&
+                    (b->subject.pushdown.driver->text_has_nul || !memchr(v.bytes, 0, v.length));
+    if (structure || !sendable || v.length == 0) return BUILT_TRUE;
+    return member(b, c, OP_MEMBER_TEXT, v, out);
+  }
+  if (v.storage != STORAGE_INTEGER || v.integer > most || v.integer < -most) return BUILT_TRUE;
+  built x = member(b, c, OP_MEMBER_NUMBER, v, out);
+  if (v.integer != 0 && v.integer != 1) return x;
+  const char *word = v.integer ? "true" : "false";
+  value text = {.storage = STORAGE_TEXT, .bytes = word, .length = strlen(word)};
+  built y = member(b, c, OP_MEMBER_TEXT, text, &boolean);
+  return either(b, x, out, y, &boolean);
+}
+
+static built build_atom(builder *b, const condition *c, query_expr *out) {
+  value v;
+  query_expr null;
+  built known;
+  if (c->op == OP_IS_NULL || c->op == OP_NOT_NULL) {
+    return compare(b, c->column, c->op, COLLATION_BINARY, NULL, out);
+  }
+  if (!operand_of(b, c, &v)) return BUILT_TRUE;
+  if (v.storage == STORAGE_NULL) return c->or_null ? BUILT_TRUE : BUILT_FALSE;
+  switch (c->subject) {
+    case SUBJECT_COLUMN: known = build_column(b, c, v, out); break;
+    case SUBJECT_SUM: known = build_sum(b, c, v, out); break;
+    case SUBJECT_FOLDED: known = build_folded(b, c, v, out); break;
+    default: known = c->or_null ? BUILT_TRUE : build_member(b, c, v, out); break;
+  }
+  if (!c->or_null || known == BUILT_TRUE) return known;
+  built is_null = compare(b, c->column, OP_IS_NULL, COLLATION_BINARY, NULL, &null);
+  return either(b, known, out, is_null, &null);
+}
+
+static built build(builder *b, const condition *c, query_expr *out);
+
+static built build_parts(builder *b, const condition *c, query_expr *out) {
+  bool all = c->kind == CONDITION_ALL;
+  query_expr *parts = arena_alloc(b->arena, (size_t)c->n_parts * sizeof(*parts));
+  int n = 0;
+  if (!parts || (!all && !b->subject.pushdown.driver->nests)) return BUILT_TRUE;
+  for (int i = 0; i < c->n_parts; i++) {
+    built part = build(b, c->parts[i], &parts[n]);
+    if (part == (all ? BUILT_FALSE : BUILT_TRUE)) return part;
+    if (part == BUILT_EXPR) n++;
+  }
+  if (!n) return all ? BUILT_TRUE : BUILT_FALSE;
+  *out = combine(b, all ? EXPR_ALL : EXPR_ANY, parts, n);
+  return BUILT_EXPR;
+}
+
+static built build(builder *b, const condition *c, query_expr *out) {
+  switch (c->kind) {
+    case CONDITION_TRUE: return BUILT_TRUE;
+    case CONDITION_FALSE: return BUILT_FALSE;
+    case CONDITION_ATOM: return build_atom(b, c, out);
+    default: return build_parts(b, c, out);
+  }
+}
+
+/* ---- the query -------------------------------------------------------------- */
+
+/* What SQLite has offered as a constraint is in the plan, sent or local for a reason. */
+static bool is_planned(const plan *p, const condition *c) {
+  if (c->kind != CONDITION_ATOM || c->subject != SUBJECT_COLUMN) return false;
+  for (int i = 0; i < p->n_terms; i++) {
+    if (p->terms[i].column == c->column && p->terms[i].op == c->op) return true;
+  }
+  return false;
+}
+
+static bool has_variable(const condition *c) {
+  if (c->kind == CONDITION_ATOM) return c->variable != 0;
+  for (int i = 0; i < c->n_parts; i++) {
+    if (has_variable(c->parts[i])) return true;
+  }
+  return false;
+}
+
+/* Adds the terms of a conjunction, nested ones as well. */
+static void add(query *q, const query_expr *x) {
+  for (int i = 0; x->kind == EXPR_ALL && i < x->n_args; i++) add(q, &x->args[i]);
+  if (x->kind != EXPR_ALL) q->filter[q->n_filter++] = *x;
+}
+
+static int count(const query_expr *x) {
+  int n = x->kind != EXPR_ALL;
+  for (int i = 0; x->kind == EXPR_ALL && i < x->n_args; i++) n += count(&x->args[i]);
+  return n;
+}
+
+bool residual_apply(const residual *r, const table *t, const plan *p, arena *a, query *q,
+                    plan_rows *kind) {
+  const condition *c = r->condition;
+  condition *const *parts = c->kind == CONDITION_ALL ? c->parts : (condition *const *)&c;
+  int n = c->kind == CONDITION_ALL ? c->n_parts : 1, terms = q->n_filter;
+  bound values;
+  builder b = {.table = t, .plan = p, .subject = table_subject(t), .arena = a, .query = q};
+  if (has_variable(c) && bound_read(r->statement, a, &values)) b.bound = &values;
+  b.parameters = arena_alloc(a, ((size_t)q->n_parameters + 1) * sizeof(*b.parameters));
+  query_expr *made = arena_alloc(a, (size_t)n * sizeof(*made));
+  if (!b.parameters || !made) return false;
+  b.capacity = q->n_parameters;
+  if (q->n_parameters) {
+    memcpy(b.parameters, q->parameters, (size_t)q->n_parameters * sizeof(*b.parameters));
+  }
+  int n_made = 0;
+  for (int i = 0; i < n; i++) {
+    if (is_planned(p, parts[i])) continue;
+    built part = build(&b, parts[i], &made[n_made]);
+    if (part == BUILT_FALSE) *kind = ROWS_EMPTY;
+    if (part == BUILT_EXPR) terms += count(&made[n_made++]);
+  }
+  query_expr *filter = arena_alloc(a, ((size_t)terms + 1) * sizeof(*filter));
+  if (!filter || a->failed) return false;
+  if (q->n_filter) memcpy(filter, q->filter, (size_t)q->n_filter * sizeof(*filter));
+  q->filter = filter;
+  q->parameters = b.parameters;
+  for (int i = 0; i < n_made; i++) add(q, &made[i]);
+  return true;
+}
