@@ -85,6 +85,7 @@ struct driver {
   int max_list;                        /* longest IN list that compile() can send */
   int superset_keys;                   /* keys at once where IN is a superset; 0: no fewer */
   double row_us;                       /* of a row in a large result, until it is measured */
+  bool member_paths;                   /* the label of a member may be a path: a.b */
   bool nests;                          /* compile() takes EXPR_ALL and EXPR_ANY */
   bool text_has_nul;                   /* text values may contain NUL bytes */
   const column *count_column;          /* how count(*) arrives; NULL: groups cannot be counted */

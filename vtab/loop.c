@@ -152,15 +152,19 @@ static const symbol *sum(walk *w, const symbol *a, const symbol *b, bool minus) 
   return make(w, s);
 }
 
-/* Whether LABEL means the member of that name in every SQLite. */
-static bool is_plain_label(const symbol *s) {
-  if (!is_text(s) || !s->constant.length) return false;
-  for (size_t i = 0; i < s->constant.length; i++) {
-    char c = s->constant.bytes[i];
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    if (!letter && !(i && c >= '0' && c <= '9')) return false;
+/* The member that S names in every SQLite: 'a', or '$.a.b' as a.b. NULL: none that is plain. */
+static const char *label_of(const symbol *s) {
+  if (!is_text(s)) return NULL;
+  const char *label = s->constant.bytes;
+  bool path = strncmp(label, "$.", 2) == 0, begins = true;
+  if (path) label += 2;
+  for (const char *at = label; *at; at++) {
+    bool letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || *at == '_';
+    bool dot = path && *at == '.' && !begins;
+    if (!letter && !dot && (begins || *at < '0' || *at > '9')) return NULL;
+    begins = dot;
   }
-  return true;
+  return begins ? NULL : label;
 }
 
 /* The pattern of a LIKE with ESCAPE as one without that finds no less: what is
@@ -204,9 +208,9 @@ static const symbol *call(walk *w, const instruction *i, const registers *r) {
   symbol s = *first;
   if (strcmp(name, "lower(1)") == 0 || strcmp(name, "upper(1)") == 0) {
     s.subject = SUBJECT_FOLDED;
-  } else if (strcmp(name, "->>(2)") == 0 && is_plain_label(second)) {
+  } else if (strcmp(name, "->>(2)") == 0 && label_of(second)) {
     s.subject = SUBJECT_MEMBER;
-    s.label = second->constant.bytes;
+    s.label = label_of(second);
   } else {
     return NULL;
   }

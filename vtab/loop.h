@@ -29,7 +29,7 @@ typedef enum subject_kind {
   SUBJECT_COLUMN,                  /* column */
   SUBJECT_SUM,                     /* column + addend */
   SUBJECT_FOLDED,                  /* lower(column), upper(column) */
-  SUBJECT_MEMBER                   /* column ->> label */
+  SUBJECT_MEMBER                   /* column ->> label, or ->> '$.label' */
 } subject_kind;
 
 typedef struct condition {

@@ -206,6 +206,7 @@ static built member(builder *b, const condition *c, query_operator op, value v, 
   value label = {.storage = STORAGE_TEXT, .bytes = c->label, .length = strlen(c->label)};
   reason why;
   outcome_term t = {.op = op, .value = v};
+  if (strchr(c->label, '.') && !b->subject.pushdown.driver->member_paths) return BUILT_TRUE;
   t.row = pushdown_find(&b->subject.pushdown, op, col, COLLATION_BINARY, &why);
   if (!t.row || !b->subject.pushdown.enabled) return BUILT_TRUE;
   *out = term(b, c->column, op, &t, &v);

@@ -24,6 +24,7 @@ static const driver mongo_driver = {
   .max_list = MAX_LIST,
   .superset_keys = SUPERSET_KEYS,
   .row_us = 1.0,
+  .member_paths = true,
   .nests = true,
   .text_has_nul = true,
   .count_column = &mongo_count_column,
