@@ -141,7 +141,11 @@ static bool assign_constant(walk *w, const instruction *i, registers *r) {
 
 /* column + K, where the column holds integers alone. */
 static const symbol *sum(walk *w, const symbol *a, const symbol *b, bool minus) {
-  if (is_integer(a) && !minus) return sum(w, b, a, false);
+  if (!minus && is_column(b)) {
+    const symbol *column_side = b;
+    b = a;
+    a = column_side;
+  }
   if (!is_column(a) || !is_integer(b)) return NULL;
   if (w->loop->table->relation->columns[a->column].klass != CLASS_INT) return NULL;
   symbol s = *a;
@@ -267,14 +271,15 @@ static bool compute(walk *w, const instruction *i, registers *r) {
   return true;
 }
 
-/* The constants that SQLite has moved out of all loops: Init jumps to them. */
+/* The constants that SQLite has moved out of all loops, and what it works out of them: Init
+** jumps to them. An instruction that is not known may write any register. */
 static void read_constants(walk *w, registers *r) {
   const program *p = w->loop->program;
   *r = (registers){{0}};
   if (!p->n || !program_is(&p->code[0], "Init")) return;
   for (int i = p->code[0].p2; i > 0 && i < p->n; i++) {
     if (program_is(&p->code[i], "Goto")) break;
-    assign_constant(w, &p->code[i], r);
+    if (!compute(w, &p->code[i], r)) *r = (registers){{0}};
   }
 }
 
