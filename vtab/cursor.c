@@ -340,8 +340,7 @@ static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows *ki
   if ((limited || wanted) && residual_read(&c->residual, c->table, &c->plan, c->plan_text)) {
     if (limited && c->residual.plain) {
       plan_limit(&c->plan, arguments, n, &c->query);
-    } else if (wanted && !residual_apply(&c->residual, c->table, &c->plan, &c->arena, &c->query,
-                                         kind)) {
+    } else if (wanted && !residual_apply(&c->residual, c->table, &c->arena, &c->query, kind)) {
       return error_memory(e);
     }
   }

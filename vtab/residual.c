@@ -35,6 +35,37 @@ bool residual_is_wanted(const table *t, const plan *p) {
   return rows < 0 || rows >= least;
 }
 
+static bool calls_functions(const condition *c) {
+  if (c->kind == CONDITION_ATOM) {
+    return c->subject == SUBJECT_FOLDED || c->subject == SUBJECT_MEMBER || c->op == OP_LIKE;
+  }
+  for (int i = 0; i < c->n_parts; i++) {
+    if (calls_functions(c->parts[i])) return true;
+  }
+  return false;
+}
+
+/* What SQLite has offered as a constraint is in the plan, sent or local for a reason. */
+static bool is_planned(const plan *p, const condition *c) {
+  if (c->kind != CONDITION_ATOM || c->subject != SUBJECT_COLUMN) return false;
+  for (int i = 0; i < p->n_terms; i++) {
+    if (p->terms[i].column == c->column && p->terms[i].op == c->op) return true;
+  }
+  return false;
+}
+
+/* The parts of the conjunction that are not in the plan. */
+static const condition *unplanned(condition *c, const plan *p) {
+  static const condition always = {.kind = CONDITION_TRUE};
+  if (c->kind != CONDITION_ALL) return is_planned(p, c) ? &always : c;
+  int n = 0;
+  for (int i = 0; i < c->n_parts; i++) {
+    if (!is_planned(p, c->parts[i])) c->parts[n++] = c->parts[i];
+  }
+  c->n_parts = n;
+  return n ? c : &always;
+}
+
 void residual_free(residual *r) {
   arena_free(&r->arena);
   *r = (residual){0};
@@ -50,15 +81,15 @@ bool residual_read(residual *r, table *t, const plan *p, const char *plan_text) 
   *r = (residual){.arena = r->arena, .statement = running, .at = t->directory->compilations};
   if (!program_load(t, &r->arena, &whole) || !loop_find(&whole, t, plan_text, &l)) return false;
   r->plain = loop_is_plain(&l, p, &r->arena);
-  if (are_functions_builtin(t->db)) r->condition = loop_condition(&l, &r->arena);
+  condition *whole_loop = loop_condition(&l, &r->arena);
+  const condition *c = whole_loop ? unplanned(whole_loop, p) : NULL;
+  if (c && (!calls_functions(c) || are_functions_builtin(t->db))) r->condition = c;
   return r->condition != NULL;
 }
 
 /* ---- conditions to terms --------------------------------------------------- */
 
 typedef struct builder {
-  const table *table;
-  const plan *plan;
   plan_subject subject;
   arena *arena;
   query *query;
@@ -289,15 +320,6 @@ static built build(builder *b, const condition *c, query_expr *out) {
 
 /* ---- the query -------------------------------------------------------------- */
 
-/* What SQLite has offered as a constraint is in the plan, sent or local for a reason. */
-static bool is_planned(const plan *p, const condition *c) {
-  if (c->kind != CONDITION_ATOM || c->subject != SUBJECT_COLUMN) return false;
-  for (int i = 0; i < p->n_terms; i++) {
-    if (p->terms[i].column == c->column && p->terms[i].op == c->op) return true;
-  }
-  return false;
-}
-
 static bool has_variable(const condition *c) {
   if (c->kind == CONDITION_ATOM) return c->variable != 0;
   for (int i = 0; i < c->n_parts; i++) {
@@ -318,13 +340,12 @@ static int count(const query_expr *x) {
   return n;
 }
 
-bool residual_apply(const residual *r, const table *t, const plan *p, arena *a, query *q,
-                    plan_rows *kind) {
+bool residual_apply(const residual *r, const table *t, arena *a, query *q, plan_rows *kind) {
   const condition *c = r->condition;
   condition *const *parts = c->kind == CONDITION_ALL ? c->parts : (condition *const *)&c;
   int n = c->kind == CONDITION_ALL ? c->n_parts : 1, terms = q->n_filter;
   bound values;
-  builder b = {.table = t, .plan = p, .subject = table_subject(t), .arena = a, .query = q};
+  builder b = {.subject = table_subject(t), .arena = a, .query = q};
   if (has_variable(c) && bound_read(r->statement, a, &values)) b.bound = &values;
   b.parameters = arena_alloc(a, ((size_t)q->n_parameters + 1) * sizeof(*b.parameters));
   query_expr *made = arena_alloc(a, (size_t)n * sizeof(*made));
@@ -335,7 +356,6 @@ bool residual_apply(const residual *r, const table *t, const plan *p, arena *a, 
   }
   int n_made = 0;
   for (int i = 0; i < n; i++) {
-    if (is_planned(p, parts[i])) continue;
     built part = build(&b, parts[i], &made[n_made]);
     if (part == BUILT_FALSE) *kind = ROWS_EMPTY;
     if (part == BUILT_EXPR) terms += count(&made[n_made++]);

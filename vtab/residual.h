@@ -18,7 +18,7 @@ typedef struct residual {
   arena arena;
   sqlite3_stmt *statement;     /* that it was read for; never looked into, only compared */
   uint64_t at;                 /* directory->compilations then */
-  const condition *condition;  /* NULL: nothing is known */
+  const condition *condition;  /* beside what the plan says; NULL: nothing is known */
   bool plain;                  /* loop_is_plain() */
 } residual;
 
@@ -33,7 +33,6 @@ void residual_free(residual *r);      /* empty afterwards */
 
 /* Adds what it can to Q, in A.  *KIND becomes ROWS_EMPTY where no row can be of
 ** use.  False without memory. */
-bool residual_apply(const residual *r, const table *t, const plan *p, arena *a, query *q,
-                    plan_rows *kind);
+bool residual_apply(const residual *r, const table *t, arena *a, query *q, plan_rows *kind);
 
 #endif
