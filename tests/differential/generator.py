@@ -358,6 +358,8 @@ class Generator(Conditions):
         found = [(t, c) for t in self.tables[self.main] for c in t.columns if aim.fits(t, c)]
         if aim.operator == "DISTINCT":  # a key is always read
             found = [(t, c) for t, c in found if not t.key] or found
+        if aim.operator == "DISTINCT":  # a key is always read, and then no rows are equal
+            found = [(t, c) for t, c in found if not t.key] or found
         if not found:
             return self.filtered()
         table, column = self.rng.choice(found)
