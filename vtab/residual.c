@@ -202,8 +202,11 @@ static built begins_with(builder *b, int col, const value *v, query_expr *out) {
 static built build_column(builder *b, const condition *c, value v, query_expr *out) {
   const column *col = &b->subject.relation->columns[c->column];
   query_operator op = c->op;
-  if (c->no_affinity && op != OP_LIKE && !is_of_kind(col->klass, &v)) return BUILT_TRUE;
-  if (c->variable && v.storage == STORAGE_TEXT) {
+  bool cut = c->variable && v.storage == STORAGE_TEXT;
+  /* A text that looks like a number is none if it goes on behind a NUL. */
+  bool by_kind = c->no_affinity || cut;
+  if (by_kind && op != OP_LIKE && !is_of_kind(col->klass, &v)) return BUILT_TRUE;
+  if (cut) {
     bool has_nul = b->subject.pushdown.driver->text_has_nul;
     if (has_nul && op == OP_EQ && c->collation == COLLATION_BINARY) {
       return begins_with(b, c->column, &v, out);
