@@ -98,32 +98,46 @@ static value read_text(reading *r, size_t length) {
   return (value){.storage = STORAGE_TEXT, .bytes = out, .length = n};
 }
 
-/* Whether what follows the N bytes of a literal makes it another one: 1.5, 1e9, x'00'. */
-static bool goes_on(const char *at, size_t n) { return at[n] == '.' || at[n] == '\'' || at[n] == '('; }
+/* The length of a number as SQLite prints it: 5, -1.5, 1.0e+20, Inf; 0: none stands at AT. */
+static size_t number_length(const char *at, bool *integer) {
+  size_t n = *at == '-', digits = strspn(at + n, "0123456789");
+  *integer = digits > 0;
+  if (!digits) return strncmp(at + n, "Inf", 3) == 0 ? n + 3 : 0;
+  n += digits;
+  if (at[n] == '.') {
+    *integer = false;
+    n++;
+    n += strspn(at + n, "0123456789");
+  }
+  if (at[n] == 'e') {
+    *integer = false;
+    n += at[n + 1] == '-' || at[n + 1] == '+' ? 2 : 1;
+    n += strspn(at + n, "0123456789");
+  }
+  return n;
+}
 
-/* Reads the literal in the expanded text, and steps over it. */
+/* Reads the literal in the expanded text, and steps over it: vdbetrace.c prints these. */
 static bool read_literal(reading *r, value *out, bool *known) {
+  static const char null[] = "NULL", zeros[] = "zeroblob(";
   const char *at = r->expanded;
-  size_t sign = *at == '-', n = 0;
-  bool variable;
-  *known = false;
+  bool integer;
+  size_t n = number_length(at, &integer);
+  *known = true;
   if (*at == '\'') {
-    n = token_length(at, &variable);
+    n = quoted_length(at, '\'');
     *out = read_text(r, n);
     *known = out->bytes != NULL;
+  } else if (strncmp(at, null, sizeof(null) - 1) == 0) {
+    n = sizeof(null) - 1;
+    *out = (value){.storage = STORAGE_NULL};
+  } else if (n && integer) {
+    *out = (value){.storage = STORAGE_INTEGER, .integer = strtoll(at, NULL, 10)};
   } else {
-    size_t digits = strspn(at + sign, "0123456789");
-    n = sign + token_length(at + sign, &variable);
-    if (digits && sign + digits == n && !goes_on(at, n)) {
-      *out = (value){.storage = STORAGE_INTEGER, .integer = strtoll(at, NULL, 10)};
-      *known = true;
-    } else if (n == 4 && memcmp(at, "NULL", 4) == 0) {
-      *out = (value){.storage = STORAGE_NULL};
-      *known = true;
-    } else {
-      /* A number with a fraction or an exponent, x'…', zeroblob(n): stepped over. */
-      n = sign + strspn(at + sign, "0123456789.e+-abcdefxzrolInABCDEF'()");
-    }
+    /* A number is printed with 15 digits; nobody here asks for a blob. */
+    *known = false;
+    if (*at == 'x' && at[1] == '\'') n = 1 + quoted_length(at + 1, '\'');
+    if (strncmp(at, zeros, sizeof(zeros) - 1) == 0) n = strcspn(at, ")") + 1;
   }
   r->expanded += n;
   return n > 0;
