@@ -49,7 +49,7 @@ typedef struct explain_cursor {
   sqlite3_vtab_cursor base;    /* SQLite's; first */
   arena arena;                 /* all strings of the rows, and the rows */
   explain_row *rows;
-  int n_rows, capacity;
+  int n_rows;
   int row;                     /* current one */
 } explain_cursor;
 
@@ -98,7 +98,7 @@ static int explainOpen(sqlite3_vtab *t, sqlite3_vtab_cursor **out) {
 static void clear(explain_cursor *c) {
   arena_free(&c->arena);
   c->rows = NULL;
-  c->n_rows = c->capacity = c->row = 0;
+  c->n_rows = c->row = 0;
 }
 
 static int explainClose(sqlite3_vtab_cursor *base) {
@@ -119,7 +119,7 @@ typedef struct reading {
   explain_table *owner;
   explain_cursor *rows;
   opened *opened;
-  int n_opened, capacity;
+  int n_opened;
   tskdb_error error;
 } reading;
 
@@ -130,19 +130,8 @@ static const table *table_opened(const server_directory *d, const instruction *i
   return t;
 }
 
-/* An array of the arena with room for one more element. */
-static void *grown(arena *a, void *array, int n, int *capacity, size_t size) {
-  if (n < *capacity) return array;
-  int more = *capacity ? 2 * *capacity : 8;
-  void *out = arena_alloc(a, (size_t)more * size);
-  if (!out) return NULL;
-  if (n) memcpy(out, array, (size_t)n * size);
-  *capacity = more;
-  return out;
-}
-
 static void see_open(reading *p, const instruction *i) {
-  p->opened = grown(&p->rows->arena, p->opened, p->n_opened, &p->capacity, sizeof(*p->opened));
+  p->opened = arena_more(&p->rows->arena, p->opened, (size_t)p->n_opened, sizeof(*p->opened));
   if (!p->opened) return;
   p->opened[p->n_opened++] = (opened){.cursor = i->p1, .table = table_opened(p->owner->directory, i)};
 }
@@ -159,7 +148,7 @@ static void see_filter(reading *p, int cursor, const char *p4) {
   const table *t = table_of(p, cursor);
   explain_cursor *c = p->rows;
   if (!t || !p4) return;
-  c->rows = grown(&c->arena, c->rows, c->n_rows, &c->capacity, sizeof(*c->rows));
+  c->rows = arena_more(&c->arena, c->rows, (size_t)c->n_rows, sizeof(*c->rows));
   if (!c->rows) return;
   explain_row *r = &c->rows[c->n_rows];
   if (!explain_plan(t, p4, &c->arena, &r->what, &p->error)) return;

@@ -118,6 +118,20 @@ char *arena_printf(arena *a, const char *format, ...) {
   return text;
 }
 
+void *arena_more(arena *a, void *array, size_t n, size_t size) {
+  enum { FIRST = 8 };
+  bool full = n == 0 || (n >= FIRST && (n & (n - 1)) == 0);   /* the room is a power of two */
+  if (!full || a->failed) return a->failed ? NULL : array;
+  if (n > SIZE_MAX / 2 / size) {
+    a->failed = true;
+    return NULL;
+  }
+  size_t room = n ? 2 * n : FIRST;
+  void *grown = arena_alloc(a, room * size);
+  if (grown && n) memcpy(grown, array, n * size);
+  return grown;
+}
+
 void arena_reset(arena *a) {
   arena_block *kept = NULL;
   for (arena_block *block = a->block, *older; block; block = older) {

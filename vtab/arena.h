@@ -27,6 +27,9 @@ void *arena_alloc(arena *a, size_t size);     /* zeroed, aligned for any type; N
 char *arena_strdup(arena *a, const char *text);             /* NULL gives NULL */
 char *arena_strndup(arena *a, const char *text, size_t length); /* NUL-terminated */
 char *arena_printf(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* ARRAY, of N elements of SIZE bytes, with room for one more: itself, or a copy with twice
+** the room. It begins as NULL with none, and only this call makes it larger. NULL once failed. */
+void *arena_more(arena *a, void *array, size_t n, size_t size);
 void arena_reset(arena *a);                   /* frees all but one block, clears failed */
 void arena_free(arena *a);                    /* frees everything; the arena can be used again */
 

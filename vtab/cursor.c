@@ -268,17 +268,12 @@ static value copied(value v, arena *a) {
 /* The elements of an IN list.  SQLite does not say how many there are. */
 static bool read_list(sqlite3_value *argument, arena *a, value *out) {
   value *list = NULL;
-  size_t n = 0, capacity = 0;
+  size_t n = 0;
   sqlite3_value *element = NULL;
   int rc = sqlite3_vtab_in_first(argument, &element);
   for (; rc == SQLITE_OK && element; rc = sqlite3_vtab_in_next(argument, &element)) {
-    if (n == capacity) {
-      capacity = capacity ? 2 * capacity : 16;
-      value *grown = arena_alloc(a, capacity * sizeof(*grown));
-      if (!grown) return false;
-      if (n) memcpy(grown, list, n * sizeof(*grown));
-      list = grown;
-    }
+    list = arena_more(a, list, n, sizeof(*list));
+    if (!list) return false;
     list[n++] = copied(sqlite_value(element), a);
   }
   *out = (value){.storage = STORAGE_LIST, .list = list, .n_list = n};

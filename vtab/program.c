@@ -62,22 +62,13 @@ typedef struct loading {
   bool refused;
 } loading;
 
-static bool reserve(program *p, arena *a) {
-  if (p->n < p->capacity) return true;
-  int capacity = p->capacity ? 2 * p->capacity : 64;
-  instruction *grown = arena_alloc(a, (size_t)capacity * sizeof(*grown));
-  if (!grown) return false;
-  if (p->n) memcpy(grown, p->code, (size_t)p->n * sizeof(*grown));
-  p->code = grown;
-  p->capacity = capacity;
-  return true;
-}
-
 static bool load(void *context, const instruction *i) {
   loading *l = context;
+  program *p = l->program;
   l->refused = program_is(i, "Program");
-  if (l->refused || !reserve(l->program, l->arena)) return false;
-  instruction *made = &l->program->code[l->program->n++];
+  p->code = arena_more(l->arena, p->code, (size_t)p->n, sizeof(*p->code));
+  if (l->refused || !p->code) return false;
+  instruction *made = &p->code[p->n++];
   *made = *i;
   made->opcode = arena_strdup(l->arena, i->opcode);
   made->p4 = arena_strdup(l->arena, i->p4);

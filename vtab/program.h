@@ -30,7 +30,7 @@ int program_visit(sqlite3 *db, const char *sql, program_visitor *see, void *cont
 /* A whole program; an instruction's address is its index. */
 typedef struct program {
   instruction *code;           /* in the arena, with its strings */
-  int n, capacity;
+  int n;
 } program;
 
 /* The program of the statement that is running. False: it is not known which one

@@ -28,7 +28,6 @@ typedef struct printer {
   value *parameters;       /* in the order of the placeholders */
   int *from;               /* for each: into query.parameters, -1: an element of a list */
   int n_parameters;
-  int capacity;
   bool malformed;          /* a row text has an unknown {name} */
 } printer;
 
@@ -64,19 +63,10 @@ static int index_of(const query *q, const value *v) {
 
 /* Adds one parameter; returns its number, counted from 1. */
 static int add_parameter(printer *p, const value *v) {
-  if (p->n_parameters == p->capacity) {
-    int capacity = p->capacity ? p->capacity * 2 : 8;
-    value *grown = arena_alloc(p->arena, (size_t)capacity * sizeof(*grown));
-    int *from = arena_alloc(p->arena, (size_t)capacity * sizeof(*from));
-    if (!grown || !from) return 0;
-    if (p->n_parameters) {
-      memcpy(grown, p->parameters, (size_t)p->n_parameters * sizeof(*grown));
-      memcpy(from, p->from, (size_t)p->n_parameters * sizeof(*from));
-    }
-    p->parameters = grown;
-    p->from = from;
-    p->capacity = capacity;
-  }
+  size_t n = (size_t)p->n_parameters;
+  p->parameters = arena_more(p->arena, p->parameters, n, sizeof(*p->parameters));
+  p->from = arena_more(p->arena, p->from, n, sizeof(*p->from));
+  if (!p->from) return 0;
   p->parameters[p->n_parameters] = *v;
   p->from[p->n_parameters] = index_of(p->query, v);
   return ++p->n_parameters;

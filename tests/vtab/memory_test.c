@@ -40,6 +40,23 @@ START_TEST(copies_are_terminated) {
 }
 END_TEST
 
+START_TEST(an_array_of_an_arena_grows_and_keeps_its_elements) {
+  enum { MANY = 5000 };
+  arena a = {0};
+  int *list = NULL;
+  for (int i = 0; i < MANY; i++) {
+    list = arena_more(&a, list, (size_t)i, sizeof(*list));
+    ck_assert_ptr_nonnull(list);
+    list[i] = i;
+    arena_alloc(&a, (size_t)i % 40 + 1);   /* what stands behind it is not its room */
+  }
+  for (int i = 0; i < MANY; i++) ck_assert_int_eq(list[i], i);
+  ck_assert_ptr_null(arena_more(&a, list, SIZE_MAX / 2 + 1, sizeof(*list)));
+  ck_assert(a.failed);
+  arena_free(&a);
+}
+END_TEST
+
 START_TEST(an_arena_gives_zeroed_aligned_memory) {
   arena a = {0};
   for (size_t i = 0; i < 3000; i++) {
@@ -170,6 +187,7 @@ int main(void) {
   tcase_add_test(cases, nothing_is_an_allocation_too);
   tcase_add_test(cases, copies_are_terminated);
   tcase_add_test(cases, an_arena_gives_zeroed_aligned_memory);
+  tcase_add_test(cases, an_array_of_an_arena_grows_and_keeps_its_elements);
   tcase_add_test(cases, an_arena_refuses_what_cannot_be);
   tcase_add_test(cases, a_buffer_grows_and_stays_terminated);
   tcase_add_test(cases, quotes_are_doubled);
