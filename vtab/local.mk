@@ -22,7 +22,7 @@ ROOM_SOURCES = \
 # The core: in tskdb.so and libtskdb only.
 CORE_SOURCES = \
 	%reldir%/driver.h \
-	%reldir%/query.h \
+	%reldir%/query.c %reldir%/query.h \
 	%reldir%/server.h \
 	%reldir%/table.h \
 	%reldir%/cost.c \

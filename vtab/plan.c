@@ -289,26 +289,12 @@ typedef struct assembly {
   const plan_subject *subject;
   arena *arena;
   query *query;
-  value *parameters;
   bool exact;              /* all terms so far */
   bool empty;
 } assembly;
 
 static query_expr column_expr(int col, const pushdown_row *row) {
   return (query_expr){.kind = EXPR_COLUMN, .column = col, .row = row};
-}
-
-static void assemble_term(assembly *b, int col, const outcome_term *t) {
-  query_expr *args = arena_alloc(b->arena, 2 * sizeof(*args));
-  if (!args) return;
-  args[0] = column_expr(col, NULL);
-  bool has_value = t->op != OP_IS_NULL && t->op != OP_NOT_NULL;
-  if (has_value) {
-    args[1] = (query_expr){.kind = EXPR_PARAMETER, .parameter = b->query->n_parameters};
-    b->parameters[b->query->n_parameters++] = t->value;
-  }
-  b->query->filter[b->query->n_filter++] = (query_expr){
-      .kind = EXPR_TERM, .op = t->op, .row = t->row, .args = args, .n_args = has_value ? 2 : 1};
 }
 
 /* Looked up only for the plans that it makes a difference for. */
@@ -333,9 +319,9 @@ static void assemble_filter(assembly *b, const value *arguments, int n_arguments
     if (o.verdict != PUSH_EXACT) b->exact = false;
     if (o.kind == OUTCOME_NONE) b->empty = true;
     for (int k = 0; o.kind == OUTCOME_TERMS && k < o.n_terms; k++) {
-      pushdown_fault_use(b->subject->pushdown.driver, o.terms[k].row, o.terms[k].op, t->op, c,
-                &arguments[t->argument]);
-      assemble_term(b, t->column, &o.terms[k]);
+      query_expr x = query_term(b->query, b->arena, &b->subject->pushdown, t->column, t->op,
+                                &o.terms[k], &arguments[t->argument], NULL);
+      query_add_condition(b->query, b->arena, &x);
     }
   }
 }
@@ -365,21 +351,18 @@ static void assemble_order(assembly *b) {
 
 bool plan_query(const plan *p, const plan_subject *s, const value *arguments, int n_arguments,
                 arena *a, query *out, plan_rows *kind) {
-  size_t terms = 2 * (size_t)p->n_terms + 1, orders = (size_t)p->n_order + 1;
+  size_t orders = (size_t)p->n_order + 1;
   *out = (query){.n_sources = 1, .n_select = p->n_columns};
   out->sources = arena_alloc(a, sizeof(*out->sources));
   out->select = arena_alloc(a, ((size_t)p->n_columns + 1) * sizeof(*out->select));
-  out->filter = arena_alloc(a, terms * sizeof(*out->filter));
   out->order_by = arena_alloc(a, orders * sizeof(*out->order_by));
   out->group_by = arena_alloc(a, orders * sizeof(*out->group_by));
-  value *parameters = arena_alloc(a, terms * sizeof(*parameters));
   if (a->failed) return false;
   out->sources[0].relation = s->relation;
   for (int i = 0; i < p->n_columns; i++) out->select[i] = column_expr(p->columns[i], NULL);
-  assembly b = {.plan = p, .subject = s, .arena = a, .query = out, .parameters = parameters, .exact = true};
+  assembly b = {.plan = p, .subject = s, .arena = a, .query = out, .exact = true};
   assemble_filter(&b, arguments, n_arguments);
   assemble_order(&b);
-  out->parameters = parameters;
   *kind = b.empty ? ROWS_EMPTY : b.exact ? ROWS_EXACT : ROWS_SUPERSET;
   return !a->failed;
 }

@@ -72,6 +72,21 @@ static inline const column *query_column(const query *q, int i) {
   return &q->sources[x->source].relation->columns[x->column];
 }
 
+/* Adding to a query whose filter and parameters were begun empty and are added to in no other
+** way.  Without memory A has failed, which its owner looks at in the end. */
+
+/* The number of the new parameter. */
+int query_add_parameter(query *q, arena *a, value v);
+
+/* A term of column COL for what pushdown_resolve() made of ASKED and GIVEN (NULL: no value);
+** MEMBER is the label of {m}, NULL where the row has none. It is not in the filter yet. */
+query_expr query_term(query *q, arena *a, const pushdown_context *p, int col,
+                      query_operator asked, const outcome_term *t, const value *given,
+                      const value *member);
+
+/* X, or all of what X is a conjunction of, into the filter. */
+void query_add_condition(query *q, arena *a, const query_expr *x);
+
 /* A compiled query: what goes over the wire. */
 typedef struct request {
   const char *text;        /* the server's language; printable, holds no value of the user's */

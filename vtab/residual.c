@@ -12,7 +12,6 @@
 
 #include "vtab/bound.h"
 #include "vtab/driver.h"
-#include "vtab/pushdown_fault.h"
 
 /* ---- reading the program --------------------------------------------------- */
 
@@ -93,53 +92,18 @@ typedef struct builder {
   plan_subject subject;
   arena *arena;
   query *query;
-  value *parameters;           /* the query's, with room */
-  int capacity;
-  const bound *bound;
+  const bound *bound;          /* NULL: nothing is known of what is bound */
 } builder;
 
 typedef enum built { BUILT_TRUE, BUILT_FALSE, BUILT_EXPR } built;
 
-static int add_parameter(builder *b, value v) {
-  int n = b->query->n_parameters;
-  if (n == b->capacity) {
-    int capacity = 2 * n + 8;
-    value *grown = arena_alloc(b->arena, (size_t)capacity * sizeof(*grown));
-    if (!grown) return 0;
-    if (n) memcpy(grown, b->parameters, (size_t)n * sizeof(*grown));
-    b->parameters = grown;
-    b->capacity = capacity;
-  }
-  b->parameters[n] = v;
-  return b->query->n_parameters++;
-}
-
-static query_expr parameter(builder *b, value v) {
-  return (query_expr){.kind = EXPR_PARAMETER, .parameter = add_parameter(b, v)};
-}
-
-/* KIND over A and B, either of which may be empty (no arguments, no term). */
+/* KIND over N parts, or the only one. */
 static query_expr combine(builder *b, expr_kind kind, const query_expr *parts, int n) {
   if (n == 1) return parts[0];
   query_expr *args = arena_alloc(b->arena, (size_t)n * sizeof(*args));
   if (!args) return parts[0];
   memcpy(args, parts, (size_t)n * sizeof(*args));
   return (query_expr){.kind = kind, .args = args, .n_args = n};
-}
-
-static query_expr term(builder *b, int col, query_operator asked, const outcome_term *t,
-                       const value *given) {
-  query_expr *args = arena_alloc(b->arena, 2 * sizeof(*args));
-  query_expr out = {.kind = EXPR_TERM, .op = t->op, .row = t->row, .args = args, .n_args = 1};
-  if (!args) return out;
-  pushdown_fault_use(b->subject.pushdown.driver, t->row, t->op, asked,
-                     &b->subject.relation->columns[col], given);
-  (void)asked, (void)given;            /* noted in builds for tests alone */
-  args[0] = (query_expr){.kind = EXPR_COLUMN, .column = col};
-  if (t->op == OP_IS_NULL || t->op == OP_NOT_NULL) return out;
-  args[1] = parameter(b, t->value);
-  out.n_args = 2;
-  return out;
 }
 
 /* What the pushdown table makes of column OP V. */
@@ -153,7 +117,9 @@ static built compare(builder *b, int col, query_operator op, collation_kind coll
     case OUTCOME_TRUE: case OUTCOME_LOCAL: return BUILT_TRUE;
     default: break;
   }
-  for (int i = 0; i < o.n_terms; i++) parts[i] = term(b, col, op, &o.terms[i], v);
+  for (int i = 0; i < o.n_terms; i++) {
+    parts[i] = query_term(b->query, b->arena, &b->subject.pushdown, col, op, &o.terms[i], v, NULL);
+  }
   *out = combine(b, EXPR_ALL, parts, o.n_terms);
   return BUILT_EXPR;
 }
@@ -243,13 +209,7 @@ static built member(builder *b, const condition *c, query_operator op, value v, 
   if (strchr(c->label, '.') && !b->subject.pushdown.driver->member_paths) return BUILT_TRUE;
   t.row = pushdown_find(&b->subject.pushdown, op, col, COLLATION_BINARY, &why);
   if (!t.row || !b->subject.pushdown.enabled) return BUILT_TRUE;
-  *out = term(b, c->column, op, &t, &v);
-  query_expr *args = arena_alloc(b->arena, 3 * sizeof(*args));
-  if (!args || !out->args) return BUILT_TRUE;
-  memcpy(args, out->args, 2 * sizeof(*args));
-  args[2] = parameter(b, label);
-  out->args = args;
-  out->n_args = 3;
+  *out = query_term(b->query, b->arena, &b->subject.pushdown, c->column, op, &t, &v, &label);
   return BUILT_EXPR;
 }
 
@@ -301,7 +261,7 @@ static built build_parts(builder *b, const condition *c, query_expr *out) {
   bool all = c->kind == CONDITION_ALL;
   query_expr *parts = arena_alloc(b->arena, (size_t)c->n_parts * sizeof(*parts));
   int n = 0;
-  if (!parts || (!all && !b->subject.pushdown.driver->nests)) return BUILT_TRUE;
+  if (!parts) return BUILT_TRUE;
   for (int i = 0; i < c->n_parts; i++) {
     built part = build(b, c->parts[i], &parts[n]);
     if (part == (all ? BUILT_FALSE : BUILT_TRUE)) return part;
@@ -331,43 +291,13 @@ static bool has_variable(const condition *c) {
   return false;
 }
 
-/* Adds the terms of a conjunction, nested ones as well. */
-static void add(query *q, const query_expr *x) {
-  for (int i = 0; x->kind == EXPR_ALL && i < x->n_args; i++) add(q, &x->args[i]);
-  if (x->kind != EXPR_ALL) q->filter[q->n_filter++] = *x;
-}
-
-static int count(const query_expr *x) {
-  int n = x->kind != EXPR_ALL;
-  for (int i = 0; x->kind == EXPR_ALL && i < x->n_args; i++) n += count(&x->args[i]);
-  return n;
-}
-
 bool residual_apply(const residual *r, const table *t, arena *a, query *q, plan_rows *kind) {
-  const condition *c = r->condition;
-  condition *const *parts = c->kind == CONDITION_ALL ? c->parts : (condition *const *)&c;
-  int n = c->kind == CONDITION_ALL ? c->n_parts : 1, terms = q->n_filter;
   bound values;
   builder b = {.subject = table_subject(t), .arena = a, .query = q};
-  if (has_variable(c) && bound_read(r->statement, a, &values)) b.bound = &values;
-  b.parameters = arena_alloc(a, ((size_t)q->n_parameters + 1) * sizeof(*b.parameters));
-  query_expr *made = arena_alloc(a, (size_t)n * sizeof(*made));
-  if (!b.parameters || !made) return false;
-  b.capacity = q->n_parameters;
-  if (q->n_parameters) {
-    memcpy(b.parameters, q->parameters, (size_t)q->n_parameters * sizeof(*b.parameters));
-  }
-  int n_made = 0;
-  for (int i = 0; i < n; i++) {
-    built part = build(&b, parts[i], &made[n_made]);
-    if (part == BUILT_FALSE) *kind = ROWS_EMPTY;
-    if (part == BUILT_EXPR) terms += count(&made[n_made++]);
-  }
-  query_expr *filter = arena_alloc(a, ((size_t)terms + 1) * sizeof(*filter));
-  if (!filter || a->failed) return false;
-  if (q->n_filter) memcpy(filter, q->filter, (size_t)q->n_filter * sizeof(*filter));
-  q->filter = filter;
-  q->parameters = b.parameters;
-  for (int i = 0; i < n_made; i++) add(q, &made[i]);
-  return true;
+  query_expr made;
+  if (has_variable(r->condition) && bound_read(r->statement, a, &values)) b.bound = &values;
+  built all = build(&b, r->condition, &made);
+  if (all == BUILT_FALSE) *kind = ROWS_EMPTY;
+  if (all == BUILT_EXPR) query_add_condition(q, a, &made);
+  return !a->failed;
 }
