@@ -35,7 +35,7 @@
 #include "vtab/interrupt.h"
 #include "vtab/keyed.h"
 #include "vtab/memory.h"
-#include "vtab/program.h"
+#include "vtab/proof.h"
 #include "vtab/remote.h"
 #include "vtab/residual.h"
 #include "vtab/text_memo.h"
@@ -65,7 +65,7 @@ struct cursor {
   text_memo memo;              /* of the plan's last request */
   keyed *keyed;                /* NULL: not probed by key */
   keyed *idle;                 /* knows nothing, kept for the next execution; NULL: none */
-  residual residual;           /* what the statement's program says of the scan */
+  proof proof;                 /* what the statement's program says of the scan */
 
   /* the scan; zero from here on when it has ended */
   bool begun;
@@ -184,7 +184,7 @@ static void cursor_free(cursor *c) {
   keyed_free(c->idle);
   text_memo_free(&c->memo);
   batch_free(&c->batch);
-  residual_free(&c->residual);
+  proof_free(&c->proof);
   arena_free(&c->arena);
   arena_free(&c->plan_arena);
   mem_free(c->plan_text);
@@ -228,7 +228,7 @@ static bool adopt_plan(cursor *c, const char *text, tskdb_error *e) {
   if (c->plan_text && text && strcmp(c->plan_text, text) == 0) return true;
   mem_free(c->plan_text);
   c->plan_text = NULL;
-  residual_free(&c->residual);
+  proof_free(&c->proof);
   keyed_free(c->keyed);
   keyed_free(c->idle);
   c->keyed = c->idle = NULL;
@@ -330,17 +330,19 @@ static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows *ki
                          tskdb_error *e) {
   if (c->one_row || (c->keyed && keyed_probes(c->keyed) > 1)) return true;
   plan_subject subject = table_subject(c->table);
+  const proof *p = &c->proof;
   bool limited = c->plan.limit != PLAN_LOCAL && *kind == ROWS_EXACT;
-  bool wanted = residual_is_wanted(c->table, &c->plan);
-  if ((limited || wanted) && residual_read(&c->residual, c->table, &c->plan, c->plan_text)) {
-    if (limited && c->residual.plain) {
-      plan_limit(&c->plan, arguments, n, &c->query);
-    } else if (wanted && !residual_apply(&c->residual, c->table, &c->arena, &c->query, kind)) {
-      return error_memory(e);
-    }
+  bool residual = residual_is_wanted(c->table, &c->plan);
+  bool countable = c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject);
+  if (!limited && !residual && !countable) return true;
+  if (!proof_read(&c->proof, c->table, &c->plan, c->plan_text)) return true;
+  if (limited && p->plain) {
+    plan_limit(&c->plan, arguments, n, &c->query);
+  } else if (residual && p->residual &&
+             !residual_apply(p->residual, p->statement, c->table, &c->arena, &c->query, kind)) {
+    return error_memory(e);
   }
-  if (c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject) &&
-      program_reads_only(c->table, &c->plan, c->plan_text)) {
+  if (countable && p->reads_only) {
     c->counted = true;
     return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
   }

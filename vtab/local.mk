@@ -39,6 +39,7 @@ CORE_SOURCES = \
 	%reldir%/process.c %reldir%/process.h \
 	%reldir%/loop.c %reldir%/loop.h \
 	%reldir%/program.c %reldir%/program.h \
+	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/remote.c %reldir%/remote.h \
 	%reldir%/residual.c %reldir%/residual.h \
 	%reldir%/source.c %reldir%/source.h \

@@ -630,10 +630,11 @@ static bool is_same_operand(const symbol *a, const symbol *b) {
   return a->kind == SYMBOL_CONSTANT && value_is_same(&a->constant, &b->constant);
 }
 
-/* Whether a term of the plan says the same as the comparison I, which leads to the next row. */
+/* Whether a term of the plan says the same as the comparison I, which leads to the next row.
+** GIVEN are the registers as VFilter found them. */
 static bool is_planned(const loop *l, const plan *p, const instruction *i, const registers *r,
-                       const symbol *const *arguments) {
-  int k = comparison_of(i);
+                       const registers *given) {
+  int k = comparison_of(i), first = l->program->code[l->filter].p3 + 2;   /* VFilter's arguments */
   const symbol *s = get(r, i->p3), *operand = get(r, i->p1);
   if (k < 0 || i->p2 != l->next || !is_column(s) || (i->p5 & P5_NULL_EQUAL)) return false;
   if (!(i->p5 & P5_JUMP_IF_NULL)) return false;
@@ -641,23 +642,16 @@ static bool is_planned(const loop *l, const plan *p, const instruction *i, const
     const plan_term *t = &p->terms[n];
     if (t->column != s->column || t->op != comparisons[k].negated) continue;
     if (t->argument == PLAN_LOCAL || t->collation != collation_of(i)) continue;
-    if (is_same_operand(arguments[t->argument], operand)) return true;
+    if (is_same_operand(get(given, first + t->argument), operand)) return true;
   }
   return false;
 }
 
-/* What the registers of VFilter's arguments hold, in the order of the plan's arguments. */
-static const symbol **read_arguments(walk *w, const plan *p, registers *r) {
-  const instruction *filter = &w->code[w->loop->filter];
-  const symbol **out = arena_alloc(w->arena, ((size_t)p->n_terms + 2) * sizeof(*out));
-  static const symbol unknown;
+/* Follows the computations that stand right before VFilter. */
+static void approach(walk *w, registers *r) {
   int begin = w->loop->filter;
   while (begin > 0 && compute(w, &w->code[begin - 1], &(registers){{0}})) begin--;
   for (int i = begin; i < w->loop->filter; i++) compute(w, &w->code[i], r);
-  for (int i = 0; out && i < p->n_terms + 2; i++) {
-    out[i] = i < p->n_terms ? get(r, filter->p3 + 2 + i) : &unknown;
-  }
-  return out;
 }
 
 bool loop_is_plain(const loop *l, const plan *p, arena *a) {
@@ -671,11 +665,12 @@ bool loop_is_plain(const loop *l, const plan *p, arena *a) {
   }
   if (opened != 1) return false;
   read_constants(&w, &r);
-  const symbol **arguments = read_arguments(&w, p, &r);
-  for (int i = l->filter + 1; arguments && i < l->next; i++) {
+  approach(&w, &r);
+  registers given = r;
+  for (int i = l->filter + 1; i < l->next; i++) {
     const instruction *at = &w.code[i];
     if (compute(&w, at, &r) || AMONG(at, harmless)) continue;
-    if (!is_planned(l, p, at, &r, arguments)) return false;
+    if (!is_planned(l, p, at, &r, &given)) return false;
   }
-  return arguments && !a->failed;
+  return !a->failed;
 }

@@ -76,22 +76,10 @@ typedef struct overrides {
   enum { NOT_ASKED, BUILT_IN, OVERRIDDEN } like, glob;
 } overrides;
 
-static bool ask_overridden(sqlite3 *db, query_operator op) {
-  static const char *const queries[] = {
-    "SELECT 1 FROM pragma_function_list WHERE name = 'like' AND NOT builtin",
-    "SELECT 1 FROM pragma_function_list WHERE name = 'glob' AND NOT builtin",
-  };
-  sqlite3_stmt *stmt = NULL;
-  if (sqlite3_prepare_v2(db, queries[op == OP_GLOB], -1, &stmt, NULL) != SQLITE_OK) return true;
-  bool overridden = sqlite3_step(stmt) != SQLITE_DONE;
-  sqlite3_finalize(stmt);
-  return overridden;
-}
-
 static bool is_overridden(overrides *o, query_operator op) {
   bool glob = op == OP_GLOB;
   if ((glob ? o->glob : o->like) == NOT_ASKED) {
-    bool own = ask_overridden(o->db, op);
+    bool own = !sqlite_are_builtin(o->db, glob ? "'glob'" : "'like'");
     if (glob) o->glob = own ? OVERRIDDEN : BUILT_IN;
     else o->like = own ? OVERRIDDEN : BUILT_IN;
   }

@@ -1,8 +1,7 @@
 /*
-** program.c - what the program of a statement proves.
+** program.c - the program of a statement.
 **
-** Opcodes: https://www.sqlite.org/opcode.html.  They are not an interface of
-** SQLite that is promised to stay, so the lists here are of what is harmless.
+** Opcodes: https://www.sqlite.org/opcode.html.
 */
 #include "vtab/program.h"
 
@@ -43,17 +42,6 @@ bool program_opens_any(const instruction *i) {
          program_is(i, "SorterOpen") || program_is(i, "ReopenIdx");
 }
 
-/* Shows SEE the program of the statement that is running. */
-static bool visit_running(table *t, program_visitor *see, void *context) {
-  execution now = execution_current(t->db);
-  const char *sql = now.statement ? sqlite3_sql(now.statement) : NULL;
-  if (!sql) return false;
-  uint64_t compilations = t->directory->compilations;
-  bool ok = program_visit(t->db, sql, see, context) == SQLITE_OK;
-  t->directory->compilations = compilations;   /* this one changes nothing */
-  return ok;
-}
-
 /* ---- the whole ------------------------------------------------------------ */
 
 typedef struct loading {
@@ -76,23 +64,20 @@ static bool load(void *context, const instruction *i) {
 }
 
 bool program_load(table *t, arena *a, program *out) {
+  execution now = execution_current(t->db);
+  const char *sql = now.statement ? sqlite3_sql(now.statement) : NULL;
   loading l = {.program = out, .arena = a};
   *out = (program){0};
-  return visit_running(t, load, &l) && !l.refused && !a->failed;
+  if (!sql) return false;
+  uint64_t compilations = t->directory->compilations;
+  bool ok = program_visit(t->db, sql, load, &l) == SQLITE_OK;
+  t->directory->compilations = compilations;   /* this one changes nothing */
+  return ok && !l.refused && !a->failed;
 }
 
 /* ---- which columns of a table are read ------------------------------------ */
 
 enum { CURSORS_MOST = 64 };    /* numbers of cursors that are followed */
-
-typedef struct columns_proof {
-  const table *table;
-  const plan *plan;
-  const char *plan_text;
-  uint64_t cursors;            /* numbers that are open on the table, a bit each */
-  bool planned;                /* the plan is one of the program's */
-  bool refuted;
-} columns_proof;
 
 static bool is_used(const plan *p, int col) {
   for (int i = 0; i < p->n_used; i++) {
@@ -101,25 +86,26 @@ static bool is_used(const plan *p, int col) {
   return false;
 }
 
-static bool see_use(void *context, const instruction *i) {
-  columns_proof *p = context;
-  bool follows = i->p1 >= 0 && i->p1 < CURSORS_MOST && (p->cursors & (UINT64_C(1) << i->p1));
-  if (program_opens(i, p->table)) {
-    if (i->p1 < 0 || i->p1 >= CURSORS_MOST) p->refuted = true;
-    else p->cursors |= UINT64_C(1) << i->p1;
-  } else if (program_is(i, "Program") || program_is(i, "VUpdate")) {
-    p->refuted = true;
-  } else if (follows && program_is(i, "VFilter")) {
-    if (i->p4 && strcmp(i->p4, p->plan_text) == 0) p->planned = true;
-  } else if (follows && program_is(i, "VColumn")) {
-    p->refuted = !is_used(p->plan, i->p2);
-  } else if (follows && (program_is(i, "Rowid") || program_is(i, "Column"))) {
-    p->refuted = true;
+bool program_reads_only(const program *p, const table *t, const plan *chosen,
+                        const char *plan_text) {
+  uint64_t cursors = 0;        /* numbers that are open on the table, a bit each */
+  bool planned = false;        /* the plan is one of the program's */
+  for (int k = 0; k < p->n; k++) {
+    const instruction *i = &p->code[k];
+    bool counted = i->p1 >= 0 && i->p1 < CURSORS_MOST;
+    bool follows = counted && (cursors & (UINT64_C(1) << i->p1));
+    if (program_opens(i, t)) {
+      if (!counted) return false;
+      cursors |= UINT64_C(1) << i->p1;
+    } else if (program_is(i, "VUpdate")) {
+      return false;
+    } else if (follows && program_is(i, "VFilter")) {
+      planned |= i->p4 && strcmp(i->p4, plan_text) == 0;
+    } else if (follows && program_is(i, "VColumn")) {
+      if (!is_used(chosen, i->p2)) return false;
+    } else if (follows && (program_is(i, "Rowid") || program_is(i, "Column"))) {
+      return false;
+    }
   }
-  return !p->refuted;
-}
-
-bool program_reads_only(table *t, const plan *p, const char *plan_text) {
-  columns_proof proof = {.table = t, .plan = p, .plan_text = plan_text};
-  return visit_running(t, see_use, &proof) && !proof.refuted && proof.planned;
+  return planned;
 }

@@ -1,5 +1,5 @@
 /*
-** program.h - what the program of a statement proves.
+** program.h - the program of a statement, which proves what xBestIndex is not told.
 **
 ** xBestIndex is not told what stands above a scan: a filter that SQLite keeps to
 ** itself, a use of the rowid.  The statement's program shows it: EXPLAIN of its
@@ -45,8 +45,8 @@ bool program_is(const instruction *i, const char *opcode);
 /* Whether I opens a cursor of any kind. */
 bool program_opens_any(const instruction *i);
 
-/* Whether the statement that is running reads no other columns of T than those
-** that P calls used, and never asks which row it is. */
-bool program_reads_only(table *t, const plan *p, const char *plan_text);
+/* Whether the program reads no other columns of T than those that CHOSEN calls used, and never
+** asks which row it is. */
+bool program_reads_only(const program *p, const table *t, const plan *chosen, const char *plan_text);
 
 #endif

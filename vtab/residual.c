@@ -13,19 +13,10 @@
 #include "vtab/bound.h"
 #include "vtab/driver.h"
 
-/* ---- reading the program --------------------------------------------------- */
+/* ---- what is left of a condition -------------------------------------------- */
 
-/* The functions that loop.c knows may be the application's own on this connection. */
-static bool are_functions_builtin(sqlite3 *db) {
-  static const char sql[] =
-    "SELECT 1 FROM pragma_function_list"
-    " WHERE name IN ('like', 'lower', 'upper', '->>') AND NOT builtin";
-  sqlite3_stmt *stmt = NULL;
-  if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) return false;
-  bool builtin = sqlite3_step(stmt) == SQLITE_DONE;
-  sqlite3_finalize(stmt);
-  return builtin;
-}
+/* The functions that loop.c knows; they may be the application's own on this connection. */
+#define FUNCTIONS "'like', 'lower', 'upper', '->>'"
 
 bool residual_is_wanted(const table *t, const plan *p) {
   int least = t->server->options.residual_rows;
@@ -65,25 +56,11 @@ static const condition *unplanned(condition *c, const plan *p) {
   return n ? c : &always;
 }
 
-void residual_free(residual *r) {
-  arena_free(&r->arena);
-  *r = (residual){0};
-}
-
-bool residual_read(residual *r, table *t, const plan *p, const char *plan_text) {
-  sqlite3_stmt *running = execution_current(t->db).statement;
-  program whole;
-  loop l;
-  if (!running) return false;
-  if (r->statement == running && r->at == t->directory->compilations) return r->condition != NULL;
-  arena_reset(&r->arena);
-  *r = (residual){.arena = r->arena, .statement = running, .at = t->directory->compilations};
-  if (!program_load(t, &r->arena, &whole) || !loop_find(&whole, t, plan_text, &l)) return false;
-  r->plain = loop_is_plain(&l, p, &r->arena);
-  condition *whole_loop = loop_condition(&l, &r->arena);
-  const condition *c = whole_loop ? unplanned(whole_loop, p) : NULL;
-  if (c && (!calls_functions(c) || are_functions_builtin(t->db))) r->condition = c;
-  return r->condition != NULL;
+const condition *residual_condition(const loop *l, const plan *p, arena *a) {
+  condition *whole = loop_condition(l, a);
+  const condition *c = whole ? unplanned(whole, p) : NULL;
+  bool known = c && (!calls_functions(c) || sqlite_are_builtin(l->table->db, FUNCTIONS));
+  return known ? c : NULL;
 }
 
 /* ---- conditions to terms --------------------------------------------------- */
@@ -291,12 +268,13 @@ static bool has_variable(const condition *c) {
   return false;
 }
 
-bool residual_apply(const residual *r, const table *t, arena *a, query *q, plan_rows *kind) {
+bool residual_apply(const condition *c, sqlite3_stmt *stmt, const table *t, arena *a, query *q,
+                    plan_rows *kind) {
   bound values;
   builder b = {.subject = table_subject(t), .arena = a, .query = q};
   query_expr made;
-  if (has_variable(r->condition) && bound_read(r->statement, a, &values)) b.bound = &values;
-  built all = build(&b, r->condition, &made);
+  if (has_variable(c) && bound_read(stmt, a, &values)) b.bound = &values;
+  built all = build(&b, c, &made);
   if (all == BUILT_FALSE) *kind = ROWS_EMPTY;
   if (all == BUILT_EXPR) query_add_condition(q, a, &made);
   return !a->failed;

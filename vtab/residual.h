@@ -13,26 +13,16 @@
 
 #include "vtab/loop.h"
 
-/* What the program of the running statement says of one scan. Zero is empty. */
-typedef struct residual {
-  arena arena;
-  sqlite3_stmt *statement;     /* that it was read for; never looked into, only compared */
-  uint64_t at;                 /* directory->compilations then */
-  const condition *condition;  /* beside what the plan says; NULL: nothing is known */
-  bool plain;                  /* loop_is_plain() */
-} residual;
-
 /* Whether to look for more that the server could filter by: the statement is compiled
 ** again for it, once. */
 bool residual_is_wanted(const table *t, const plan *p);
 
-/* Reads the program of the running statement, unless that was done. False: it is not known. */
-bool residual_read(residual *r, table *t, const plan *p, const char *plan_text);
+/* What the loop requires of a row beside what the plan says. In A; NULL: nothing is known. */
+const condition *residual_condition(const loop *l, const plan *p, arena *a);
 
-void residual_free(residual *r);      /* empty afterwards */
-
-/* Adds what it can to Q, in A.  *KIND becomes ROWS_EMPTY where no row can be of
-** use.  False without memory. */
-bool residual_apply(const residual *r, const table *t, arena *a, query *q, plan_rows *kind);
+/* Adds what it can of the condition to Q, in A, for the values that are bound to STMT.  *KIND
+** becomes ROWS_EMPTY where no row can be of use.  False without memory. */
+bool residual_apply(const condition *c, sqlite3_stmt *stmt, const table *t, arena *a, query *q,
+                    plan_rows *kind);
 
 #endif

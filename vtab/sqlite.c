@@ -45,6 +45,17 @@ int sqlite_version(void) {
 
 #endif
 
+bool sqlite_are_builtin(sqlite3 *db, const char *names) {
+  sqlite3_stmt *stmt = NULL;
+  char *sql = sqlite3_mprintf("SELECT 1 FROM pragma_function_list WHERE name IN (%s) AND NOT builtin",
+                              names);
+  bool ok = sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+            sqlite3_step(stmt) == SQLITE_DONE;
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  return ok;
+}
+
 value sqlite_value(sqlite3_value *v) {
   switch (sqlite3_value_type(v)) {
     case SQLITE_INTEGER:

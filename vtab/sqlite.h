@@ -28,6 +28,10 @@ bool sqlite_host_set(const void *api);
 /* sqlite3_libversion_number() of that SQLite, also for worker threads. */
 int sqlite_version(void);
 
+/* Whether all functions of these NAMES ('a', 'b': SQL literals, a constant of ours) are SQLite's
+** own on DB, not the application's. False when in doubt. */
+bool sqlite_are_builtin(sqlite3 *db, const char *names);
+
 /* V as a value of ours; text is UTF-8. Bytes are borrowed from V: valid until
 ** V changes, which for an argument is the end of the callback. */
 value sqlite_value(sqlite3_value *v);
