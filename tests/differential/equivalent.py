@@ -12,6 +12,8 @@ ONLY_ASCII = "such values have no letters beyond ASCII"
 NO_CONSTANT = "only a pattern with a NUL finds more, and such a one is no constant to SQLite"
 DERIVED = "SQLite checks a range under NOCASE again, as it may come from a LIKE"
 
+BESIDE_THE_PLAN = "what SQLite keeps to itself it checks again, whatever the server did"
+
 NOCASE = ('pg_catalog.lower({c} COLLATE pg_catalog."C") {op}'
           ' pg_catalog.lower({v}::pg_catalog.text COLLATE pg_catalog."C")')
 NUMERIC = "{c} {op} {v}::pg_catalog.numeric"
@@ -24,6 +26,12 @@ LIKE = ("(LOWER(CONVERT({c} USING utf8mb4)) COLLATE utf8mb4_bin"
         " LIKE REPLACE(LOWER({v}), '|', '||') ESCAPE '|' OR LOCATE(x'00', " + BYTES + ") > 0"
         " OR LOCATE(x'00', CAST({v} AS BINARY)) > 0)")
 
+
+
+def member_bound(operator, moved):
+    """A bound of PostgreSQL's for a number in a document."""
+    return (f"({{c}} OPERATOR(pg_catalog.->) {{m}}::pg_catalog.text) OPERATOR(pg_catalog.{operator})"
+            f" pg_catalog.to_jsonb({{v}}::pg_catalog.int8 OPERATOR(pg_catalog.{moved}) 0.5)")
 
 
 def like(text):
@@ -54,6 +62,10 @@ KNOWN = {
         (NUMERIC, "OPERATOR(pg_catalog.<) for >", BESIDE),
         (NUMERIC, "OPERATOR(pg_catalog.>) for >=", BESIDE),
         (NOCASE, "OPERATOR(pg_catalog.<=) for <", DERIVED),
+        ("({c} OPERATOR(pg_catalog.->>) {m}::pg_catalog.text) OPERATOR(pg_catalog.=)"
+         " {v}::pg_catalog.text", "exact for superset", BESIDE_THE_PLAN),
+        (member_bound(">=", "-") + " AND " + member_bound("<=", "+"), "exact for superset",
+         BESIDE_THE_PLAN),
         (CHAR, "without {c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar", INDEX),
         ("{c}" + TEXTS, "any column", RECHECKED),
         ("pg_catalog.rtrim({c})" + C + " OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.rtrim(v)"
