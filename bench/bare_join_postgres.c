@@ -2,13 +2,13 @@
 ** bare_join_postgres.c - key joins with libpq: everything binary, one prepared statement with the
 ** keys as one array.
 */
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bare_join.h"
+#include "bare_numbers.h"
 
 enum { INT4 = 23, INT4_ARRAY = 1007, HEADER = 5 };
 
@@ -26,39 +26,13 @@ static void *open_server(char **words) {
   return s;
 }
 
-static uint32_t uint32_at(const char *p) {
-  uint32_t v;
-  memcpy(&v, p, sizeof(v));
-  return ntohl(v);
-}
-
-static int16_t int16_at(const char *p) {
-  uint16_t v;
-  memcpy(&v, p, sizeof(v));
-  return (int16_t)ntohs(v);
-}
-
-/* Header of four int16 (digits, weight, sign, scale), then base-10000 digits. */
-static double numeric_at(const char *p) {
-  static const double scale[] = {1, 1e4, 1e8, 1e12, 1e16};
-  int digits = int16_at(p), weight = int16_at(p + 2), fraction = 0;
-  int64_t whole = 0;
-  for (int i = 0; i < digits; i++) {
-    whole = whole * 10000 + int16_at(p + 8 + 2 * i);
-    if (i > weight) fraction++;
-  }
-  for (int i = digits; i <= weight; i++) whole *= 10000;
-  double v = (double)whole / scale[fraction < 4 ? fraction : 4];
-  return int16_at(p + 4) ? -v : v;
-}
-
 static void read_keys(void *connection, const char *table, keys *k, sums *s) {
   server *v = connection;
   char sql[256];
   snprintf(sql, sizeof(sql), "SELECT k FROM %s", table);
   PGresult *r = PQexecParams(v->c, sql, 0, NULL, NULL, NULL, NULL, 1);
   if (PQresultStatus(r) != PGRES_TUPLES_OK) join_die("keys", PQerrorMessage(v->c));
-  for (int i = 0; i < PQntuples(r); i++) join_add_key(k, (int32_t)uint32_at(PQgetvalue(r, i, 0)));
+  for (int i = 0; i < PQntuples(r); i++) join_add_key(k, int32_at(PQgetvalue(r, i, 0)));
   PQclear(r);
   s->trips++;
 }

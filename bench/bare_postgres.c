@@ -9,7 +9,6 @@
 ** a line of "seconds wall, seconds CPU, peak KiB" of all but connecting.
 ** Binary results throughout: int4, int8, float8, numeric, date, text.
 */
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +16,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+
+#include "bare_numbers.h"
 
 enum { INT4 = 23, INT8 = 20, FLOAT8 = 701, NUMERIC = 1700, DATE = 1082 };
 
@@ -32,18 +33,6 @@ static void die(const char *what, PGconn *c) {
   exit(1);
 }
 
-static int16_t int16_at(const char *p) {
-  uint16_t v;
-  memcpy(&v, p, sizeof(v));
-  return (int16_t)ntohs(v);
-}
-
-static int32_t int32_at(const char *p) {
-  uint32_t v;
-  memcpy(&v, p, sizeof(v));
-  return (int32_t)ntohl(v);
-}
-
 static int64_t int64_at(const char *p) {
   return (int64_t)(((uint64_t)(uint32_t)int32_at(p) << 32) | (uint32_t)int32_at(p + 4));
 }
@@ -53,21 +42,6 @@ static double double_at(const char *p) {
   double v;
   memcpy(&v, &bits, sizeof(v));
   return v;
-}
-
-/* Header of four int16 (digits, weight, sign, scale), then base-10000 digits. */
-static double numeric_at(const char *p) {
-  int digits = int16_at(p), weight = int16_at(p + 2);
-  int64_t whole = 0;
-  int fraction = 0;
-  static const double scale[] = {1, 1e4, 1e8, 1e12, 1e16};
-  for (int i = 0; i < digits; i++) {
-    whole = whole * 10000 + int16_at(p + 8 + 2 * i);
-    if (i > weight) fraction++;
-  }
-  for (int i = digits; i <= weight; i++) whole *= 10000;
-  double v = (double)whole / scale[fraction < 4 ? fraction : 4];
-  return int16_at(p + 4) ? -v : v;
 }
 
 static void add_value(sums *s, Oid type, const char *p, int length) {

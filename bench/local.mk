@@ -17,7 +17,7 @@ CLEANFILES += $(BENCHES)
 bench_sqlite_host_SOURCES = %reldir%/sqlite_host.c
 bench_sqlite_host_CPPFLAGS = $(SQLITE3_CFLAGS)
 bench_sqlite_host_LDADD = $(SQLITE3_LIBS)
-bench_bare_postgres_SOURCES = %reldir%/bare_postgres.c
+bench_bare_postgres_SOURCES = %reldir%/bare_numbers.h %reldir%/bare_postgres.c
 bench_bare_postgres_CPPFLAGS = $(POSTGRES_CFLAGS)
 bench_bare_postgres_LDADD = $(POSTGRES_LIBS)
 bench_bare_mysql_SOURCES = %reldir%/bare_mysql.c
@@ -34,7 +34,8 @@ bench_bare_join_SOURCES = \
 	%reldir%/bare_join.c \
 	%reldir%/bare_join.h \
 	%reldir%/bare_join_mysql.c \
-	%reldir%/bare_join_postgres.c
+	%reldir%/bare_join_postgres.c \
+	%reldir%/bare_numbers.h
 bench_bare_join_CPPFLAGS = $(POSTGRES_CFLAGS) $(MYSQL_CFLAGS)
 bench_bare_join_LDADD = $(POSTGRES_LIBS) $(MYSQL_LIBS)
 if DRIVER_MONGO
