@@ -7,7 +7,7 @@
 # It installs the Debian packages that are missing, builds tskdb in ./build unless it is built,
 # starts private servers in a temporary folder, loads a small shop into them and into a SQLite
 # file, and asks one question that needs all of them, in the stock sqlite3 shell.  A server that
-# cannot be installed is left out and its table stands in a SQLite file instead.
+# cannot be installed or started is left out and its table stands in a SQLite file instead.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,6 +23,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tskdb-shop-XXXXXX")
 chmod 711 "$work"   # the servers' users pass through it
 export TSKDB_SERVERS_DIR=$work/servers
 
+# Only servers of its own: it drops tables.
+unset "${!TSKDB_TEST_@}"
+
 title() { printf '\n== %s\n' "$*"; }
 
 finish() {
@@ -36,10 +39,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Installs one group; a server's packages may fail, then it is left out.
-install_group() {
-    "$root/tests/packages.sh" "$1"
-}
+without() { echo "quickstart: $1 could not be $2; going on without it"; }
 
 build_tskdb() {
     if [ ! -x "$root/configure" ]; then (cd "$root" && ./autogen.sh >"$work/build.log" 2>&1) || tail_log; fi
@@ -116,16 +116,18 @@ SELECT c.name, c.country, count(*) AS orders, sum(o.quantity * p.price) AS total
 "
 
 attachments=''
-# attach NAME URL STATEMENTS [SQL]: loads the statements into the server, or, where there is none,
-# the SQL (the statements, if it is left out) into a SQLite file.
+# attach NAME TABLE PRODUCT URL STATEMENTS [SQL]: loads the statements into the server, or, where
+# there is none, the SQL (the statements, if it is left out) into a SQLite file.
 attach() {
-    local name=$1 url=$2 statements=$3
+    local name=$1 table=$2 product=$3 url=$4 statements=$5
     if [ -z "$url" ]; then
+        product="$name.db, a SQLite file"
         url=sqlite:$work/$name.db
-        sqlite3 "$work/$name.db" "${4:-$statements}"
+        sqlite3 "$work/$name.db" "${6:-$statements}"
     else
         load_with_tskdb "$url" "$statements"
     fi
+    printf '%-10s %s\n' "$table:" "$product"
     attachments+="SELECT tskdb_attach('$name', '${url//\'/\'\'}');"$'\n'
 }
 
@@ -175,10 +177,10 @@ show() {
 # --- what happens -----------------------------------------------------------------------------
 
 title "packages"
-install_group build
-install_group shell
+"$root/tests/packages.sh" build shell
+servers=
 for server in postgres mysql mongo redis; do
-    install_group $server || echo "quickstart: $server could not be installed; going on without it"
+    if "$root/tests/packages.sh" $server; then servers+=" $server"; else without $server installed; fi
 done
 
 title "build"
@@ -186,18 +188,16 @@ build_tskdb
 echo "built in $build"
 
 title "private servers in $work"
-"$root/tests/servers.sh" start || echo "quickstart: not every server could be started; going on without it"
+for server in $servers; do
+    "$root/tests/servers.sh" start "$server" || without "$server" started
+done
 eval "$("$root/tests/servers.sh" urls)"
 sqlite3 "$work/shop.db" "$products_sql"
-attach pg "${TSKDB_TEST_POSTGRES:-}" "$orders_sql"
-attach crm "${TSKDB_TEST_MYSQL:-}" "$customers_sql"
-attach docs "${TSKDB_TEST_MONGO:-}" "$reviews_json" "$reviews_sql"
-attach cache "${TSKDB_TEST_REDIS:-}" "$stock_commands" "$stock_sql"
-echo "orders:    ${TSKDB_TEST_POSTGRES:+PostgreSQL}${TSKDB_TEST_POSTGRES:-a SQLite file}" | sed 's/PostgreSQL.*/PostgreSQL/'
-echo "customers: ${TSKDB_TEST_MYSQL:+MariaDB}${TSKDB_TEST_MYSQL:-a SQLite file}" | sed 's/MariaDB.*/MariaDB/'
-echo "reviews:   ${TSKDB_TEST_MONGO:+MongoDB}${TSKDB_TEST_MONGO:-a SQLite file}" | sed 's/MongoDB.*/MongoDB/'
-echo "stock:     ${TSKDB_TEST_REDIS:+Redis}${TSKDB_TEST_REDIS:-a SQLite file}" | sed 's/Redis.*/Redis/'
-echo "products:  shop.db, a SQLite file"
+attach pg orders PostgreSQL "${TSKDB_TEST_POSTGRES:-}" "$orders_sql"
+attach crm customers MariaDB "${TSKDB_TEST_MYSQL:-}" "$customers_sql"
+attach docs reviews MongoDB "${TSKDB_TEST_MONGO:-}" "$reviews_json" "$reviews_sql"
+attach cache stock Redis "${TSKDB_TEST_REDIS:-}" "$stock_commands" "$stock_sql"
+printf '%-10s %s\n' products: "shop.db, a SQLite file"
 
 show
 

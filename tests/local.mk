@@ -46,6 +46,7 @@ SCRIPT_SUITES = \
 	%reldir%/exports.test \
 	%reldir%/documents/commands.test \
 	%reldir%/documents/pushdown.test \
+	%reldir%/documents/quickstart.test \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/mongo_set.test \

@@ -301,7 +301,7 @@ END
     )
     chown "$user" "$home/users.sql"
     chmod 600 "$home/users.sql"
-    mariadb-install-db --no-defaults --user="$user" --datadir="$home/data" \
+    mariadb-install-db --no-defaults --user="$user" --datadir="$home/data" --tmpdir="$home/tmp" \
         --auth-root-authentication-method=normal --skip-test-db >>"$home/log" 2>&1 9>&-
 }
 
