@@ -48,6 +48,7 @@ SCRIPT_SUITES = \
 	%reldir%/documents/pushdown.test \
 	%reldir%/documents/quickstart.test \
 	%reldir%/vtab/mongo_comparison.test \
+	%reldir%/vtab/mongo_login.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/mongo_set.test \
 	%reldir%/vtab/index.test \

@@ -6,7 +6,7 @@
 #   build      compiler, autotools, SQLite's and the client libraries' headers
 #   postgres   the PostgreSQL server
 #   mysql      the MariaDB server
-#   mongo      what fetches a MongoDB server (see tests/servers.sh), and its client for Python
+#   mongo      what fetches a MongoDB server (see tests/servers.sh), its client for Python, a DNS server
 #   redis      the Redis server and its Sentinel
 #   shell      the stock sqlite3 shell
 #   check      what the tests need beyond these
@@ -27,7 +27,9 @@ packages_of() {
                 "libmongoc-dev libbson-dev libhiredis-dev libssl-dev" ;;
         postgres) echo "postgresql openssl perl-base util-linux" ;;
         mysql) echo "mariadb-server mariadb-client openssl perl-base util-linux" ;;
-        mongo) echo "python3 python3-pip python3-pymongo libcurl4 openssl perl-base util-linux" ;;
+        mongo)
+            echo "python3 python3-pip python3-pymongo python3-dnslib libcurl4 openssl perl-base" \
+                "util-linux" ;;
         redis) echo "redis-server redis-sentinel openssl perl-base util-linux" ;;
         shell) echo "sqlite3" ;;
         check) echo "check clang python3 valgrind xz-utils" ;;

@@ -120,7 +120,8 @@ print_variable() {
     printf "%s='%s'\n" "$1" "$(printf '%s' "$2" | sed "s/'/'\\\\''/g")"
 }
 
-# Makes ca.pem and a certificate for 127.0.0.1, ::1 and localhost signed by it.
+# Makes ca.pem, a certificate for 127.0.0.1, ::1, localhost and a name of a test's own DNS signed by
+# it, and client.pem: a client's certificate with its key.
 make_certificates() {
     [ -f "$dir/ca.pem" ] && return 0
     command -v openssl >/dev/null || { say "no openssl: servers without TLS"; return 0; }
@@ -131,10 +132,15 @@ make_certificates() {
             -keyout "$tls/ca.key" -out "$tls/ca.pem"
         openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" \
             -keyout "$tls/server.key" -out "$tls/server.csr"
-        echo "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1" >"$tls/server.ext"
+        echo "subjectAltName=DNS:localhost,DNS:one.tskdb.test,IP:127.0.0.1,IP:::1" >"$tls/server.ext"
         openssl x509 -req -in "$tls/server.csr" -days 30 -CA "$tls/ca.pem" -CAkey "$tls/ca.key" \
             -CAcreateserial -extfile "$tls/server.ext" -out "$tls/server.pem"
+        openssl req -newkey rsa:2048 -nodes -subj "/O=tskdb/CN=client" \
+            -keyout "$tls/client.key" -out "$tls/client.csr"
+        openssl x509 -req -in "$tls/client.csr" -days 30 -CA "$tls/ca.pem" -CAkey "$tls/ca.key" \
+            -CAcreateserial -out "$tls/client.pem"
     } >"$tls/log" 2>&1 || { failed certificates "$tls/log"; return 1; }
+    (umask 077 && cat "$tls/client.key" "$tls/client.pem" >"$dir/client.pem")
     # Last, so that its presence means that all is there.
     install -m 644 "$tls/ca.pem" "$dir/ca.pem"
 }
@@ -822,6 +828,7 @@ urls() {
         fi
     done
     [ ! -f "$dir/ca.pem" ] || print_variable TSKDB_TEST_CA "$dir/ca.pem"
+    [ ! -f "$dir/client.pem" ] || print_variable TSKDB_TEST_CLIENT "$dir/client.pem"
 }
 
 stop() {
@@ -830,7 +837,7 @@ stop() {
     make_folder
     cd /
     for server in $SERVERS $MORE_SERVERS; do "stop_$server"; done
-    rm -rf "$dir/tls" "$dir/ca.pem" "$dir/mongo_key" "$dir/lock"
+    rm -rf "$dir/tls" "$dir/ca.pem" "$dir/client.pem" "$dir/mongo_key" "$dir/lock"
     rmdir "$dir" 2>/dev/null || say "left $dir, which holds other files"
 }
 
