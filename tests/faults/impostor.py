@@ -159,12 +159,17 @@ def mongo_cursor(*documents, id=0):
     return {"cursor": {"id": id, "ns": "somewhere.t", "firstBatch": list(documents)}, "ok": 1.0}
 
 
+def mongo_empty_page(id=5):
+    return {"cursor": {"id": id, "ns": "somewhere.t", "nextBatch": []}, "ok": 1.0}
+
+
 MONGO_GOOD = {
     "ismaster": MONGO_HELLO,
     "hello": MONGO_HELLO,
     "buildinfo": {"version": "6.0.5", "versionArray": [6, 0, 5, 0], "ok": 1.0},
     "listcollections": mongo_cursor({"name": "t", "type": "collection", "options": {}}),
     "aggregate": mongo_cursor(),
+    "getmore": mongo_empty_page(),
     "find": mongo_cursor({"_id": 1, "a": 5}, {"_id": 2, "a": 6}),
 }
 

@@ -107,6 +107,10 @@ const char *mongo_text(const bson_t *doc, const char *path);   /* borrowed; NULL
 /* The document or array at PATH, borrowed. */
 bool mongo_part(const bson_t *doc, const char *path, bson_t *out);
 
+/* Whether the next reply of a cursor is asked for.  Replies without a document are one wait, which
+** the scope bounds: a server need not ever end.  ANY: the last one had some; *SINCE_US begins as 0. */
+bool mongo_goes_on(int64_t *since_us, bool any, const wait_scope *w, tskdb_error *e);
+
 /* The documents of a command that answers with a cursor, to its end: each is
 ** given to TAKE, which may stop by false. */
 typedef bool mongo_take(void *context, const bson_t *document, tskdb_error *e);

@@ -10,7 +10,8 @@
 **
 ** Time: a wait is bounded by the scope.  maxTimeMS is sent only where no row
 ** can come before all are known, because for a cursor MongoDB adds up the time
-** of all its replies, however long the reader took between them.
+** of all its replies, however long the reader took between them, and a getMore
+** may have none of its own.
 **
 ** Invariants:
 **   1. The end of rows, a document and an error are told apart: a cursor that
@@ -42,6 +43,8 @@ struct scan {
   int64_t cursor;              /* 0: the server has no more */
   int64_t rows_left;           /* of a count */
   uint64_t n_documents, n_bytes;   /* so far, for the size of the next reply */
+  uint64_t n_before;           /* n_documents when the last reply came */
+  int64_t since_us;            /* for mongo_goes_on() */
   bool dead;                   /* the answer is lost: nothing is known of the cursor */
 };
 
@@ -128,6 +131,8 @@ static bool receive(scan *s, tskdb_error *e) {
 
 static bool fetch_reply(scan *s, const wait_scope *w, tskdb_error *e) {
   mongo_call call;
+  if (!mongo_goes_on(&s->since_us, s->n_documents > s->n_before, w, e)) return false;
+  s->n_before = s->n_documents;
   bson_destroy(&s->reply);
   bson_init(&s->reply);
   mongo_begin(&call, s->c, w);

@@ -239,10 +239,20 @@ bool mongo_part(const bson_t *doc, const char *path, bson_t *out) {
   return bytes && bson_init_static(out, bytes, length);
 }
 
+bool mongo_goes_on(int64_t *since_us, bool any, const wait_scope *w, tskdb_error *e) {
+  int64_t now_us = wait_now_us();
+  if (any || *since_us == 0) *since_us = now_us;
+  if (any) return true;
+  if (wait_interrupted(w, e)) return false;
+  if (w->timeout_ms <= 0 || now_us - *since_us < (int64_t)w->timeout_ms * 1000) return true;
+  return error_set(e, ERROR_TIMEOUT, "no document for %d ms (option timeout)", w->timeout_ms);
+}
+
 static bool take_batch(const bson_t *reply, const char *path, mongo_take *take, void *context,
-                       tskdb_error *e) {
+                       bool *any, tskdb_error *e) {
   bson_t documents, document;
   bson_iter_t at;
+  *any = false;
   if (!mongo_part(reply, path, &documents) || !bson_iter_init(&at, &documents)) {
     return error_set(e, ERROR_PROTOCOL, "the server answers without a batch");
   }
@@ -254,6 +264,7 @@ static bool take_batch(const bson_t *reply, const char *path, mongo_take *take, 
     if (!bson_init_static(&document, bytes, length)) {
       return error_set(e, ERROR_PROTOCOL, "the server answers with a damaged document");
     }
+    *any = true;
     if (!take(context, &document, e)) return false;
   }
   return true;
@@ -263,18 +274,21 @@ bool mongo_each(mongo_connection *c, mongo_command_kind kind, const char *databa
                 const bson_t *command, const wait_scope *w, const char *what, mongo_take *take,
                 void *context, tskdb_error *e) {
   bson_t reply;
-  bool ok = mongo_run(c, kind, database, command, w, what, &reply, e) &&
-            take_batch(&reply, "cursor.firstBatch", take, context, e);
+  int64_t since_us = 0;
+  bool any, ok = mongo_run(c, kind, database, command, w, what, &reply, e) &&
+                 take_batch(&reply, "cursor.firstBatch", take, context, &any, e);
   for (;;) {
     int64_t id = mongo_number(&reply, "cursor.id", 0);
     const char *space = mongo_text(&reply, "cursor.ns");
     const char *collection = space ? strchr(space, '.') : NULL;
     if (!ok || id == 0 || !collection) break;
+    ok = mongo_goes_on(&since_us, any, w, e);
+    if (!ok) break;
     bson_t *more = BCON_NEW("getMore", BCON_INT64(id), "collection", BCON_UTF8(collection + 1));
     bson_destroy(&reply);
     ok = mongo_run(c, kind == MONGO_READ ? MONGO_CONTINUE : kind, database, more, w, what, &reply,
                    e) &&
-         take_batch(&reply, "cursor.nextBatch", take, context, e);
+         take_batch(&reply, "cursor.nextBatch", take, context, &any, e);
     bson_destroy(more);
   }
   bson_destroy(&reply);
