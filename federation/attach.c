@@ -32,28 +32,35 @@ static void summarise(const attached_server *s, int64_t round_trips, int64_t sta
                 (long long)round_trips, (long long)(wait_now_us() - started_us) / 1000);
 }
 
-static bool adopt_catalog(attached_server *s, int64_t *round_trips, tskdb_error *e) {
+/* What the server has now, and room for what becomes of it. NULL with an error. */
+static catalog *discover(attached_server *s, server_table **tables, int64_t *round_trips, tskdb_error *e) {
   catalog *c = server_discover(s, round_trips, e);
+  if (!c) return NULL;
+  *tables = server_tables_new(s, c);
+  if (*tables) return c;
+  catalog_release(c);
+  error_memory(e);
+  return NULL;
+}
+
+static bool make_schema(attached_server *s, int64_t *round_trips, tskdb_error *e) {
+  server_table *tables;
+  catalog *c = discover(s, &tables, round_trips, e);
   if (!c) return false;
-  server_table *tables = server_tables_new(s, c);
-  if (!tables) {
-    catalog_release(c);
-    return error_memory(e);
-  }
-  server_set_catalog(s, c, tables);
-  return true;
+  server_swap_catalog(s, &c, &tables);
+  return schema_create(s, e);
 }
 
 static bool attach_remote(registry *r, attached_server *s, buffer *summary, tskdb_error *e) {
   int64_t round_trips, started_us = wait_now_us();
   registry_add(r, s);
-  if (adopt_catalog(s, &round_trips, e) && schema_create(s, e)) {
+  if (make_schema(s, &round_trips, e)) {
     summarise(s, round_trips, started_us, summary);
     return true;
   }
   error_server(e, s->base.name);
-  /* SQLite had no memory to detach it. */
-  s->remains = schema_exists(r->db, s->base.name);
+  /* SQLite had no memory to undo it, or undoing was interrupted as well. */
+  s->remains = schema_remains(s);
   if (!s->remains) registry_remove(r, s);
   return false;
 }
@@ -127,43 +134,33 @@ typedef struct changes {
   buffer added, changed, dropped;
 } changes;
 
-/* The number of OLD in the new catalog, if it is still wanted and can be a table; else -1. */
-static int find_usable(const attached_server *s, const relation *old) {
-  int now = find_relation(s->base.catalog, old);
-  bool usable = now >= 0 && s->tables[now].wanted && !s->base.catalog->relations[now].unusable;
-  return usable ? now : -1;
-}
-
-static void keep_same(attached_server *s, const catalog *before, const bool *was) {
+/* Tells the tables that stay as they are, in TABLES of the catalog NOW, from those that leave. */
+static void compare(attached_server *s, const catalog *now, server_table *tables) {
+  const catalog *before = s->base.catalog;
   for (int i = 0; i < before->n_relations; i++) {
     const relation *old = &before->relations[i];
-    int now = was[i] ? find_usable(s, old) : -1;
-    if (now >= 0) s->tables[now].attached = is_same(old, &s->base.catalog->relations[now]);
+    int n = s->tables[i].attached ? find_relation(now, old) : -1;
+    bool stays = n >= 0 && tables[n].wanted && is_same(old, &now->relations[n]);
+    if (stays) tables[n].attached = true;
+    s->tables[i].leaving = s->tables[i].attached && !stays;
   }
 }
 
-static bool drop_changed(attached_server *s, const catalog *before, const bool *was, changes *report,
-                         tskdb_error *e) {
+/* BEFORE and TABLES are what the server had. */
+static void list_changes(const attached_server *s, const catalog *before, const server_table *tables,
+                         changes *out) {
+  const catalog *now = s->base.catalog;
   for (int i = 0; i < before->n_relations; i++) {
-    const relation *old = &before->relations[i];
-    int now = find_usable(s, old);
-    if (!was[i] || (now >= 0 && s->tables[now].attached)) continue;
-    if (!schema_drop_table(s, old->name, e)) return false;
-    list_name(now >= 0 ? &report->changed : &report->dropped, old->name);
+    if (!tables[i].leaving) continue;
+    int n = find_relation(now, &before->relations[i]);
+    bool is_there = n >= 0 && s->tables[n].attached;
+    list_name(is_there ? &out->changed : &out->dropped, before->relations[i].name);
   }
-  return true;
-}
-
-static bool create_new(attached_server *s, catalog *before, const bool *was, changes *report, tskdb_error *e) {
-  const catalog *c = s->base.catalog;
-  for (int i = 0; i < c->n_relations; i++) {
-    if (s->tables[i].attached || !s->tables[i].wanted || c->relations[i].unusable) continue;
-    int old = find_relation(before, &c->relations[i]);
-    /* One that an earlier refresh could not drop is in the way. */
-    if (!schema_drop_table(s, c->relations[i].name, e) || !schema_create_table(s, i, e)) return false;
-    if (old < 0 || !was[old]) list_name(&report->added, c->relations[i].name);
+  for (int n = 0; n < now->n_relations; n++) {
+    int i = s->tables[n].attached ? find_relation(before, &now->relations[n]) : -1;
+    bool was_there = i >= 0 && (tables[i].attached || tables[i].leaving);
+    if (s->tables[n].attached && !was_there) list_name(&out->added, now->relations[n].name);
   }
-  return true;
 }
 
 static void print_changes(const changes *c, buffer *out) {
@@ -173,18 +170,22 @@ static void print_changes(const changes *c, buffer *out) {
                 c->dropped.length ? buffer_cstr(&c->dropped) : none);
 }
 
+/* Until all that leaves is gone the server keeps its catalog, and the tables can be made again.
+** Tables that were not made when this fails are made by the next refresh. */
 static bool refresh(attached_server *s, changes *found, tskdb_error *e) {
-  catalog *before = s->base.catalog;
-  arena a = {0};
   int64_t round_trips;
-  bool *was = arena_alloc(&a, (size_t)before->n_relations + 1);
-  for (int i = 0; was && i < before->n_relations; i++) was[i] = s->tables[i].attached;
-  catalog_retain(before);
-  bool ok = was ? adopt_catalog(s, &round_trips, e) : error_memory(e);
-  if (ok) keep_same(s, before, was);
-  ok = ok && drop_changed(s, before, was, found, e) && create_new(s, before, was, found, e);
-  catalog_release(before);
-  arena_free(&a);
+  server_table *tables;
+  catalog *c = discover(s, &tables, &round_trips, e);
+  if (!c) return false;
+  compare(s, c, tables);
+  bool ok = schema_drop_leaving(s, e);
+  if (ok) {
+    server_swap_catalog(s, &c, &tables);
+    ok = schema_create_tables(s, e);
+    list_changes(s, c, tables, found);
+  }
+  server_tables_free(tables, c);
+  catalog_release(c);
   return ok;
 }
 
@@ -193,6 +194,9 @@ bool attach_refresh(registry *r, const char *name, buffer *report, tskdb_error *
   attached_server *s = may_change(r, "tskdb_refresh()", e) ? registry_find(r, name, e) : NULL;
   if (!s) return false;
   if (!s->base.driver) return error_set(e, ERROR_CONFIG, "\"%.64s\" is a SQLite file: nothing to refresh", name);
+  if (s->schema == SCHEMA_MEMORY && !schema_exists(r->db, name)) {
+    return error_set(e, ERROR_CONFIG, "\"%.64s\" was detached by DETACH; hint: attach it again", name);
+  }
   registry_forget_described(r, name);
   bool ok = refresh(s, &found, e);
   if (ok) print_changes(&found, report);

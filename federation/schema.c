@@ -116,7 +116,7 @@ static void print_name(const attached_server *s, const char *table, buffer *out)
   buffer_free(&whole);
 }
 
-bool schema_create_table(attached_server *s, int number, tskdb_error *e) {
+static bool create_table(attached_server *s, int number, tskdb_error *e) {
   const relation *r = &s->base.catalog->relations[number];
   buffer sql = {0};
   buffer_text(&sql, "CREATE VIRTUAL TABLE ");
@@ -132,19 +132,21 @@ bool schema_create_table(attached_server *s, int number, tskdb_error *e) {
   return ok;
 }
 
-bool schema_drop_table(attached_server *s, const char *table, tskdb_error *e) {
+static bool drop_table(attached_server *s, int number, tskdb_error *e) {
   buffer sql = {0};
   buffer_text(&sql, "DROP TABLE IF EXISTS ");
-  print_name(s, table, &sql);
+  print_name(s, s->base.catalog->relations[number].name, &sql);
   bool ok = run(s->registry->db, &sql, e);
   buffer_free(&sql);
+  if (ok) s->tables[number].attached = false;
+  else error_prefix(e, "table \"%.64s\"", s->base.catalog->relations[number].name);
   return ok;
 }
 
 /* True unless something other than this one table's declaration is wrong. */
 static bool create_or_note(attached_server *s, int i, tskdb_error *e) {
   tskdb_error why = {0};
-  if (schema_create_table(s, i, &why)) return true;
+  if (create_table(s, i, &why)) return true;
   if (why.klass == ERROR_MEMORY || strstr(why.text, "readonly") || strstr(why.text, "interrupted")) {
     *e = why;
     return false;
@@ -153,10 +155,10 @@ static bool create_or_note(attached_server *s, int i, tskdb_error *e) {
   return true;
 }
 
-static bool create_tables(attached_server *s, tskdb_error *e) {
+bool schema_create_tables(attached_server *s, tskdb_error *e) {
   const catalog *c = s->base.catalog;
   for (int i = 0; i < c->n_relations; i++) {
-    if (!s->tables[i].wanted || c->relations[i].unusable) continue;
+    if (s->tables[i].attached || !s->tables[i].wanted || c->relations[i].unusable) continue;
     if (!create_or_note(s, i, e)) return false;
   }
   return true;
@@ -168,7 +170,7 @@ static bool create_in(attached_server *s, const char *file, tskdb_error *e) {
   buffer undo = {0};             /* made while there is memory */
   print_detach(s->base.name, &undo);
   bool ok = undo.failed ? error_memory(e) : attach_database(db, s->base.name, file, e);
-  if (ok && !create_tables(s, e)) {
+  if (ok && !schema_create_tables(s, e)) {
     run(db, &undo, &ignored);
     ok = false;
   }
@@ -176,20 +178,25 @@ static bool create_in(attached_server *s, const char *file, tskdb_error *e) {
   return ok;
 }
 
-static bool drop_tables(attached_server *s, tskdb_error *e) {
-  const catalog *c = s->base.catalog;
-  for (int i = 0; i < c->n_relations; i++) {
-    if (s->tables[i].attached && !schema_drop_table(s, c->relations[i].name, e)) return false;
-    s->tables[i].attached = false;
+bool schema_drop_leaving(attached_server *s, tskdb_error *e) {
+  tskdb_error ignored = {0};
+  for (int i = 0; i < s->base.catalog->n_relations; i++) {
+    if (!s->tables[i].leaving || drop_table(s, i, e)) continue;
+    while (--i >= 0) {
+      if (s->tables[i].leaving) create_table(s, i, &ignored);
+    }
+    return false;
   }
   return true;
 }
 
 static bool create_in_temp(attached_server *s, tskdb_error *e) {
-  s->schema = SCHEMA_TEMP;
-  if (create_tables(s, e)) return true;
   tskdb_error ignored = {0};
-  drop_tables(s, &ignored);
+  s->schema = SCHEMA_TEMP;
+  if (schema_create_tables(s, e)) return true;
+  for (int i = 0; i < s->base.catalog->n_relations; i++) {
+    if (s->tables[i].attached) drop_table(s, i, &ignored);
+  }
   return false;
 }
 
@@ -211,8 +218,19 @@ bool schema_create(attached_server *s, tskdb_error *e) {
   return create_in_temp(s, e);
 }
 
+bool schema_remains(const attached_server *s) {
+  if (s->schema != SCHEMA_TEMP) return schema_exists(s->registry->db, s->base.name);
+  for (int i = 0; s->tables && i < s->base.catalog->n_relations; i++) {
+    if (s->tables[i].attached) return true;
+  }
+  return false;
+}
+
 bool schema_drop(attached_server *s, tskdb_error *e) {
-  if (s->schema == SCHEMA_TEMP) return drop_tables(s, e);
-  if (!schema_exists(s->registry->db, s->base.name)) return true;
-  return detach_database(s->registry->db, s->base.name, e);
+  if (!schema_remains(s)) return true;
+  if (s->schema != SCHEMA_TEMP) return detach_database(s->registry->db, s->base.name, e);
+  for (int i = 0; i < s->base.catalog->n_relations; i++) {
+    s->tables[i].leaving = s->tables[i].attached;
+  }
+  return schema_drop_leaving(s, e);
 }

@@ -24,11 +24,18 @@ bool schema_create(attached_server *s, tskdb_error *e);
 /* Attaches the SQLite file PATH as NAME. */
 bool schema_attach_file(sqlite3 *db, const char *name, const char *path, bool read_only, tskdb_error *e);
 
+/* Whether anything of it is there, as after an undoing that failed too. */
+bool schema_remains(const attached_server *s);
+
 /* Removes the schema. True if it was not there. */
 bool schema_drop(attached_server *s, tskdb_error *e);
 
-/* One table more or less. */
-bool schema_create_table(attached_server *s, int relation, tskdb_error *e);
-bool schema_drop_table(attached_server *s, const char *table, tskdb_error *e);
+/* Makes the tables that are wanted, usable and not there yet, and notes those that
+** SQLite refuses. False when something else is wrong: those after it are not there. */
+bool schema_create_tables(attached_server *s, tskdb_error *e);
+
+/* Drops the tables that are leaving. When one cannot be dropped, because it is being
+** read, the others are made again. */
+bool schema_drop_leaving(attached_server *s, tskdb_error *e);
 
 #endif

@@ -117,11 +117,13 @@ void server_tables_free(server_table *tables, const catalog *c) {
   mem_free(tables);
 }
 
-void server_set_catalog(attached_server *s, catalog *c, server_table *tables) {
-  server_tables_free(s->tables, s->base.catalog);
-  catalog_release(s->base.catalog);
-  s->base.catalog = c;
-  s->tables = tables;
+void server_swap_catalog(attached_server *s, catalog **c, server_table **tables) {
+  catalog *had = s->base.catalog;
+  server_table *had_tables = s->tables;
+  s->base.catalog = *c;
+  s->tables = *tables;
+  *c = had;
+  *tables = had_tables;
 }
 
 bool server_pushdown_is_off(const attached_server *s, const relation *r) {

@@ -23,6 +23,7 @@ typedef enum schema_kind {
 typedef struct server_table {
   bool wanted;               /* the options mean it */
   bool attached;             /* there is a virtual table */
+  bool leaving;              /* it is to be dropped, or was by what is under way */
   char *refused;             /* why SQLite refused it, NULL: it did not; owned */
 } server_table;
 
@@ -57,9 +58,9 @@ catalog *server_describe(attached_server *s, const native_text *native, tskdb_er
 bool server_exec(attached_server *s, const char *native, const value *parameters, int n,
                  int64_t *affected, tskdb_error *e);
 
-/* Makes C (its reference is taken) the server's catalog, with TABLES (taken
-** too) for its relations. */
-void server_set_catalog(attached_server *s, catalog *c, server_table *tables);
+/* Makes *C the server's catalog, with *TABLES for its relations; they become
+** what it had (NULL: nothing), which is the caller's then. */
+void server_swap_catalog(attached_server *s, catalog **c, server_table **tables);
 
 /* New array for C's relations with `wanted` filled in; NULL without memory. */
 server_table *server_tables_new(const attached_server *s, const catalog *c);

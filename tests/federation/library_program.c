@@ -268,6 +268,57 @@ static void threads(const char *url) {
 
 /* ---- a connection that is read-only ------------------------------------------------------ */
 
+typedef struct interrupter {
+  sqlite3 *db;
+  int tables;
+} interrupter;
+
+/* As authorizer: interrupts the statement that makes the second virtual table. */
+static int interrupt_second(void *context, int action, const char *table, const char *module,
+                            const char *schema, const char *trigger) {
+  interrupter *i = context;
+  (void)table, (void)module, (void)schema, (void)trigger;
+  if (action == SQLITE_CREATE_VTABLE && ++i->tables == 2) sqlite3_interrupt(i->db);
+  return SQLITE_OK;
+}
+
+static const char *const two_tables = "{\"tables\": [\"embed_fruit\", \"embed_more\"]}";
+static const char *const in_temp = "SELECT group_concat(name) FROM"
+                                   " (SELECT name FROM sqlite_temp_schema ORDER BY name)";
+static const char *const both = "s.embed_fruit,s.embed_more";
+
+/* Neither attach nor detach is ever half done. */
+static void all_or_nothing(sqlite3 *db, const char *url) {
+  sqlite3_stmt *reader;
+  char attach[1000];
+  interrupter i = {db, 0};
+  sqlite3_prepare_v2(db, "SELECT * FROM \"s.embed_fruit\"", -1, &reader, NULL);
+  sqlite3_step(reader);
+  check("while one of them is read none is dropped", tskdb_detach(db, "s") == SQLITE_ERROR &&
+        is(value_of(db, in_temp), both) &&
+        has(tskdb_error_message(tskdb_last_error(db)), "embed_fruit"));
+  sqlite3_finalize(reader);
+  check("then all are", tskdb_detach(db, "s") == SQLITE_OK && is(value_of(db, in_temp), "NULL"));
+  sqlite3_set_authorizer(db, interrupt_second, &i);
+  snprintf(attach, sizeof attach, "SELECT tskdb_attach('s', '%s', '%s')", url, two_tables);
+  check("an interrupted attach fails", has(value_of(db, attach), "interrupted"));
+  sqlite3_set_authorizer(db, NULL, NULL);
+  check("what it could not undo the next one does", has(value_of(db, attach), "2 tables") &&
+        is(value_of(db, in_temp), both) &&
+        is(value_of(db, "SELECT count(*) FROM \"s.embed_fruit\""), "2"));
+}
+
+static void prefixed(sqlite3 *db, const char *url) {
+  check("and has prefixed names in temp", is(value_of(db,
+    "SELECT count(*) FROM \"s.embed_fruit\""), "2"));
+  check("whose server's name is taken", tskdb_attach(db, "s", url, NULL, NULL) == SQLITE_ERROR &&
+        has(tskdb_error_message(tskdb_last_error(db)), "taken"));
+  tskdb_exec(db, "s", "CREATE TABLE embed_more (a int)", 0, NULL, NULL);
+  check("that are refreshed", tskdb_refresh(db, "s", NULL) == SQLITE_OK &&
+        is(value_of(db, "SELECT count(*) FROM \"s.embed_more\""), "0"));
+  all_or_nothing(db, url);
+}
+
 static void read_only(const char *url, int has_uris) {
   char path[] = "/tmp/tskdb_library_XXXXXX";
   int fd = mkstemp(path);
@@ -278,18 +329,12 @@ static void read_only(const char *url, int has_uris) {
   char *text = NULL;
   db = open_database(path, SQLITE_OPEN_READONLY);
   check("a read-only connection attaches",
-        tskdb_attach(db, "s", url, "{\"tables\": [\"embed_*\"]}", &text) == SQLITE_OK);
+        tskdb_attach(db, "s", url, two_tables, &text) == SQLITE_OK);
   if (has_uris) {
     check("and has the schema", is(value_of(db, "SELECT count(*) FROM s.embed_fruit"), "2"));
   } else {
-    check("and has prefixed names in temp", is(value_of(db,
-      "SELECT count(*) FROM \"s.embed_fruit\""), "2"));
     check("as the summary says", has(text, "named \"s.table\""));
-    check("whose server's name is taken", tskdb_attach(db, "s", url, NULL, NULL) == SQLITE_ERROR &&
-          has(tskdb_error_message(tskdb_last_error(db)), "taken"));
-    tskdb_exec(db, "s", "CREATE TABLE embed_more (a int)", 0, NULL, NULL);
-    check("that are refreshed", tskdb_refresh(db, "s", NULL) == SQLITE_OK &&
-          is(value_of(db, "SELECT count(*) FROM \"s.embed_more\""), "0"));
+    prefixed(db, url);
   }
   check("beside its own tables", is(value_of(db, "SELECT a FROM own"), "7"));
   check("and detaches", tskdb_detach(db, "s") == SQLITE_OK &&
