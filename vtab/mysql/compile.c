@@ -277,16 +277,23 @@ static const pushdown_row *row_for(const query *q, const query_expr *x) {
   return x->op == OP_IN ? &compare_bytes_list : x->row;
 }
 
+/* N conditions as they are sent, in A. */
+static query_expr *conditions_for(const query *q, const query_expr *all, int n, arena *a) {
+  query_expr *out = arena_alloc(a, (size_t)(n ? n : 1) * sizeof(*out));
+  for (int i = 0; out && i < n; i++) {
+    out[i] = all[i];
+    if (all[i].kind == EXPR_TERM) out[i].row = row_for(q, &all[i]);
+    else out[i].args = conditions_for(q, all[i].args, all[i].n_args, a);
+  }
+  return out;
+}
+
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out,
                           tskdb_error *e) {
   query mine = *q;
   (void)version;
-  mine.filter = arena_alloc(a, (size_t)(q->n_filter ? q->n_filter : 1) * sizeof(*mine.filter));
-  if (!mine.filter) return error_memory(e);
-  for (int i = 0; i < q->n_filter; i++) {
-    mine.filter[i] = q->filter[i];
-    mine.filter[i].row = row_for(q, &q->filter[i]);
-  }
+  mine.filter = conditions_for(q, q->filter, q->n_filter, a);
+  if (a->failed) return error_memory(e);
   if (!sql_text_compile(&mine, &dialect, a, out, e)) return false;
   out->query = q;
   return true;
