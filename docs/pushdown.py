@@ -36,7 +36,8 @@ column is read.
 
 Beside these, WHERE's other conditions are sent where they come down to comparisons of this table's columns
 with constants: `lower(a) = 'x'`, `a + 1 > 5`, `coalesce(a, 0) = 0`, `a = 1 OR b = 2`, CASE, `NOT (…)`,
-`LIKE … ESCAPE`. They narrow. See `residual_rows` in docs/urls.md and "What SQLite keeps to itself" in
+`LIKE … ESCAPE`, and to comparisons of two such columns with each other (`shipped > promised`; "columns" below,
+for two of one line). They narrow. See `residual_rows` in docs/urls.md and "What SQLite keeps to itself" in
 docs/architecture.md.
 
 ## Values
@@ -58,12 +59,15 @@ judged when the scan starts.
 
 # Shown only where a server does it.
 MEMBERS = "`->> 'label' =`"
+# SQLite never asks for it; no reason is given where it narrows.
+COLUMNS = "columns"
 
 # How a verdict reads, and the operators in the order of a cell, under the names of HEAD.
 OPERATORS = [("`=`", ["="]), ("`<>`", ["<>"]), ("ranges", ["<", "<=", ">", ">="]), ("`IN`", ["IN"]),
              ("`IS NOT`", ["IS NOT"]), ("NULL tests", ["IS NULL", "IS NOT NULL"]), ("`LIKE`", ["LIKE"]),
              ("`GLOB`", ["GLOB"]), ("order", ["ORDER BY"]), ("groups", ["DISTINCT"]),
-             (MEMBERS, ["->> text", "->> number"])]
+             (MEMBERS, ["->> text", "->> number"]),
+             (COLUMNS, [f"{operator} column" for operator in ("=", "<>", "<", "<=", ">", ">=")])]
 # SQLite never offers the others under a collation of its own.
 COLLATED = ("=", "<", "<=", ">", ">=", "IN")
 BYTES, ORDERED, WHOLE, DIGITS = "equal as bytes", "ordered as bytes", "sorts whole", "no zerofill"
@@ -172,8 +176,10 @@ def cells(table, subject):
         if verdict == "exact":
             exact.append(name + version_text(version))
         else:
+            words = "" if (name, verdict) == (COLUMNS, "superset") else words
             told[verdict].setdefault(words, []).append(name + version_text(version))
-    others = ["; ".join(f"{', '.join(names)}: {words}" for words, names in told[verdict].items())
+    others = ["; ".join(", ".join(names) + (f": {words}" if words else "")
+                        for words, names in told[verdict].items())
               for verdict in ("superset", "local")]
     return [", ".join(exact)] + others
 

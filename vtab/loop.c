@@ -290,8 +290,8 @@ static condition never = {.kind = CONDITION_FALSE};
 
 static bool same_atom(const condition *a, const condition *b) {
   bool same_label = a->label && b->label ? strcmp(a->label, b->label) == 0 : a->label == b->label;
-  return a->subject == b->subject && a->column == b->column && a->addend == b->addend &&
-         same_label && a->op == b->op && a->collation == b->collation &&
+  return a->subject == b->subject && a->column == b->column && a->other == b->other &&
+         a->addend == b->addend && same_label && a->op == b->op && a->collation == b->collation &&
          a->no_affinity == b->no_affinity && a->or_null == b->or_null &&
          a->variable == b->variable && value_is_same(&a->operand, &b->operand);
 }
@@ -465,6 +465,25 @@ static condition *with_null(condition *c) {
   return c;
 }
 
+/* A column OP another one. P5's affinity does nothing to values of two columns that a
+** server compares with each other: both are numbers, or neither is. */
+static condition *paired(walk *w, const instruction *i, const symbol *a, query_operator op,
+                         const symbol *b, bool or_null) {
+  condition *made = atom(w, a, op, NULL);
+  if (made->kind != CONDITION_ATOM) return made;
+  made->subject = SUBJECT_PAIR;
+  made->other = b->column;
+  made->collation = collation_of(i);
+  made->or_null = or_null;
+  return made;
+}
+
+static fork fork_of_pair(walk *w, const instruction *i, int k, const symbol *a, const symbol *b) {
+  bool is = i->p5 & P5_NULL_EQUAL, null = is || (i->p5 & P5_JUMP_IF_NULL);
+  return (fork){paired(w, i, a, comparisons[k].op, b, null),
+                paired(w, i, a, comparisons[k].negated, b, is || !null)};
+}
+
 /* IS and IS NOT. */
 static fork fork_of_is(walk *w, const instruction *i, bool equal, const symbol *s,
                        const symbol *operand) {
@@ -511,6 +530,7 @@ static fork fork_of_comparison(walk *w, const instruction *i, int k, const regis
   if (s->kind == SYMBOL_CONSTANT && operand->kind == SYMBOL_CONSTANT) {
     return fork_of_constants(i, k, s, operand);
   }
+  if (is_column(s) && is_column(operand)) return fork_of_pair(w, i, k, s, operand);
   if (operand->kind == SYMBOL_SUBJECT) {
     const symbol *swapped = s;
     s = operand;

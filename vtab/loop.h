@@ -27,6 +27,7 @@ typedef enum condition_kind {
 /* What a comparison is made of. */
 typedef enum subject_kind {
   SUBJECT_COLUMN,                  /* column */
+  SUBJECT_PAIR,                    /* column, compared with the column `other` */
   SUBJECT_SUM,                     /* column + addend */
   SUBJECT_FOLDED,                  /* lower(column), upper(column) */
   SUBJECT_MEMBER                   /* column ->> label, or ->> '$.label' */
@@ -38,7 +39,7 @@ typedef struct condition {
   int n_parts;
   /* CONDITION_ATOM: subject OP operand */
   subject_kind subject;
-  int column;                      /* into relation.columns */
+  int column, other;               /* into relation.columns */
   int64_t addend;
   const char *label;
   query_operator op;               /* OP_EQ … OP_GE, OP_IS_NULL, OP_NOT_NULL, OP_IS_NOT, OP_LIKE */

@@ -44,7 +44,13 @@
   X(OP_ORDER,    "ORDER BY") \
   X(OP_DISTINCT, "DISTINCT")    /* also GROUP BY: equal rows may be merged by the server */ \
   X(OP_MEMBER_TEXT,   "->> text")   /* column ->> label = text, which is not empty and no structure */ \
-  X(OP_MEMBER_NUMBER, "->> number") /* column ->> label = integer of at most 48 bits */
+  X(OP_MEMBER_NUMBER, "->> number") /* column ->> label = integer of at most 48 bits */ \
+  X(OP_COLUMN_EQ,     "= column")   /* another column of the table; in the order of OP_EQ … OP_GE */ \
+  X(OP_COLUMN_NE,     "<> column") \
+  X(OP_COLUMN_LT,     "< column") \
+  X(OP_COLUMN_LE,     "<= column") \
+  X(OP_COLUMN_GT,     "> column") \
+  X(OP_COLUMN_GE,     ">= column")
 
 typedef enum query_operator {
 #define X(symbol, name) symbol,
@@ -79,7 +85,8 @@ typedef enum verdict { PUSH_LOCAL, PUSH_SUPERSET, PUSH_EXACT } verdict;
   X(REASON_MIXED,      "mixed",      "the field may hold values of any type, which the server does not compare with each other") \
   X(REASON_NAN,        "nan",        "NaN is NULL in SQLite and a number there") \
   X(REASON_ABOVE,      "above",      "a term below it is not exact") \
-  X(REASON_VERSION,    "version",    "the server is too old for it")
+  X(REASON_VERSION,    "version",    "the server is too old for it") \
+  X(REASON_BESIDE,     "beside",     "SQLite never asks for it, and checks it again whatever was sent")
 
 typedef enum reason {
 #define X(symbol, name, words) symbol,
@@ -93,6 +100,9 @@ typedef enum reason {
 #define OPS_EQUAL    (OPS(OP_EQ) | OPS(OP_IN))
 #define OPS_RANGE    (OPS(OP_LT) | OPS(OP_LE) | OPS(OP_GT) | OPS(OP_GE))
 #define OPS_COMPARE  (OPS(OP_EQ) | OPS(OP_NE) | OPS_RANGE)
+#define OPS_COLUMNS_RANGE \
+  (OPS(OP_COLUMN_LT) | OPS(OP_COLUMN_LE) | OPS(OP_COLUMN_GT) | OPS(OP_COLUMN_GE))
+#define OPS_COLUMNS  (OPS(OP_COLUMN_EQ) | OPS(OP_COLUMN_NE) | OPS_COLUMNS_RANGE)
 #define OPS_ALL      ((1u << OP_COUNT) - 1u)
 #define CLASSES(k)   (1u << (k))
 #define CLASSES_ALL  ((1u << CLASS_COUNT) - 1u)
@@ -110,10 +120,12 @@ typedef struct pushdown_row {
   reason reason;           /* of SUPERSET and LOCAL */
   /* What to send.  SQL servers: {c} the column, {v} the bound value or list,
   ** {op} the operator as the dialect spells it, {t} the column's type as the
-  ** server does, {m} the label of a member, everything else literally.  {or} stands between what is asked of
-  ** the values that lie on one side of some border and what is asked of the
-  ** others: both sides say so themselves, and several such terms of one column
-  ** are sent as (left AND left) OR (right AND right).
+  ** server does, {m} the label of a member, {d} the other column of two that are
+  ** compared (which has the same row: it says what may be compared with what),
+  ** everything else literally.  {or} stands between what is asked of the values
+  ** that lie on one side of some border and what is asked of the others: both
+  ** sides say so themselves, and several such terms of one column are sent as
+  ** (left AND left) OR (right AND right).
   ** ORDER and DISTINCT: the expression that orders.  Other servers: a name
   ** that their compile.c knows.  NULL for LOCAL. */
   const char *text;
@@ -166,6 +178,14 @@ bool pushdown_is_total(const pushdown_context *p, query_operator op, const colum
 
 /* Whether some value could be pushed at all (for cost and explain); *WHY says why not. */
 verdict pushdown_best(const pushdown_context *p, query_operator op, const column *c, collation_kind collation, reason *why);
+
+/* Of two columns compared, OP_COLUMN_EQ … OP_COLUMN_GE, the comparison, and the other way round. */
+static inline query_operator pushdown_comparison(query_operator op) {
+  return OPS(op) & OPS_COLUMNS ? op - OP_COLUMN_EQ + OP_EQ : op;
+}
+static inline query_operator pushdown_column_operator(query_operator comparison) {
+  return comparison - OP_EQ + OP_COLUMN_EQ;
+}
 
 const char *query_operator_name(query_operator op);
 const char *reason_name(reason r);

@@ -38,6 +38,18 @@ query_expr query_term(query *q, arena *a, const pushdown_context *p, int col,
   return out;
 }
 
+query_expr query_pair(query *q, arena *a, const pushdown_context *p, int col, int other,
+                      query_operator op, const pushdown_row *row) {
+  query_expr *args = arena_alloc(a, 2 * sizeof(*args));
+  query_expr out = {.kind = EXPR_TERM, .op = op, .row = row, .args = args, .n_args = args ? 2 : 0};
+  (void)p, (void)q;                      /* noted in builds for tests alone */
+  if (!args) return out;
+  pushdown_fault_use(p->driver, row, op, op, &q->sources[0].relation->columns[col], NULL);
+  args[0] = (query_expr){.kind = EXPR_COLUMN, .column = col};
+  args[1] = (query_expr){.kind = EXPR_COLUMN, .column = other};
+  return out;
+}
+
 void query_add_condition(query *q, arena *a, const query_expr *x) {
   for (int i = 0; x->kind == EXPR_ALL && i < x->n_args; i++) {
     query_add_condition(q, a, &x->args[i]);

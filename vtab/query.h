@@ -31,7 +31,7 @@ typedef struct query_expr {
   int parameter;           /* EXPR_PARAMETER: into query.parameters */
   query_operator op;       /* EXPR_TERM */
   const pushdown_row *row; /* EXPR_TERM, and the columns of order_by and group_by */
-  struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} args[1], {m} args[2] */
+  struct query_expr *args; /* EXPR_TERM: {c} is args[0], {v} or {d} args[1], {m} args[2] */
   int n_args;
 } query_expr;
 
@@ -83,6 +83,10 @@ int query_add_parameter(query *q, arena *a, value v);
 query_expr query_term(query *q, arena *a, const pushdown_context *p, int col,
                       query_operator asked, const outcome_term *t, const value *given,
                       const value *member);
+
+/* A term that compares two columns with each other, by ROW, which is that of both. */
+query_expr query_pair(query *q, arena *a, const pushdown_context *p, int col, int other,
+                      query_operator op, const pushdown_row *row);
 
 /* X, or all of what X is a conjunction of, into the filter. */
 void query_add_condition(query *q, arena *a, const query_expr *x);

@@ -212,12 +212,35 @@ static built build_member(builder *b, const condition *c, value v, query_expr *o
   return either(b, x, out, y, &boolean);
 }
 
+/* column OP another one, which the same row of the table is for. */
+static built build_pair(builder *b, const condition *c, query_expr *out) {
+  const pushdown_context *p = &b->subject.pushdown;
+  const column *columns = b->subject.relation->columns;
+  query_operator op = pushdown_column_operator(c->op);
+  reason why;
+  const pushdown_row *row = pushdown_find(p, op, &columns[c->column], c->collation, &why);
+  const pushdown_row *other = pushdown_find(p, op, &columns[c->other], c->collation, &why);
+  if (!row || row != other || c->collation == COLLATION_OTHER || !p->enabled) return BUILT_TRUE;
+  *out = query_pair(b->query, b->arena, p, c->column, c->other, op, row);
+  return BUILT_EXPR;
+}
+
+static built or_null(builder *b, int col, built known, query_expr *out) {
+  query_expr null;
+  if (known == BUILT_TRUE) return known;
+  built is_null = compare(b, col, OP_IS_NULL, COLLATION_BINARY, NULL, &null);
+  return either(b, known, out, is_null, &null);
+}
+
 static built build_atom(builder *b, const condition *c, query_expr *out) {
   value v;
-  query_expr null;
   built known;
   if (c->op == OP_IS_NULL || c->op == OP_NOT_NULL) {
     return compare(b, c->column, c->op, COLLATION_BINARY, NULL, out);
+  }
+  if (c->subject == SUBJECT_PAIR) {
+    known = build_pair(b, c, out);
+    return c->or_null ? or_null(b, c->other, or_null(b, c->column, known, out), out) : known;
   }
   if (!operand_of(b, c, &v)) return BUILT_TRUE;
   if (v.storage == STORAGE_NULL) return c->or_null ? BUILT_TRUE : BUILT_FALSE;
@@ -227,9 +250,7 @@ static built build_atom(builder *b, const condition *c, query_expr *out) {
     case SUBJECT_FOLDED: known = build_folded(b, c, v, out); break;
     default: known = c->or_null ? BUILT_TRUE : build_member(b, c, v, out); break;
   }
-  if (!c->or_null || known == BUILT_TRUE) return known;
-  built is_null = compare(b, c->column, OP_IS_NULL, COLLATION_BINARY, NULL, &null);
-  return either(b, known, out, is_null, &null);
+  return c->or_null ? or_null(b, c->column, known, out) : known;
 }
 
 static built build(builder *b, const condition *c, query_expr *out);

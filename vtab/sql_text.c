@@ -95,6 +95,7 @@ typedef struct template {
   const char *text, *end;
   const query_expr *column;
   query_operator op;
+  const query_expr *other; /* the other column of two, NULL where there is none */
   const value *value;      /* NULL where the row has none */
   int number;              /* the placeholder that the value has, 0 for none yet */
   const value *member;     /* the label of a member, NULL where there is none */
@@ -110,6 +111,9 @@ static void print_template(printer *p, template *t) {
     if (at == t->end) break;
     if (strncmp(at, "{c}", 3) == 0) {
       print_column(p, t->column);
+      at += 3;
+    } else if (strncmp(at, "{d}", 3) == 0 && t->other) {
+      print_column(p, t->other);
       at += 3;
     } else if (strncmp(at, "{v}", 3) == 0 && t->value) {
       print_value(p, t->value, &t->number);
@@ -132,9 +136,11 @@ static void print_template(printer *p, template *t) {
 
 static template term_template(const printer *p, const query_expr *x) {
   const char *text = x->row->text;
+  bool pair = OPS(x->op) & OPS_COLUMNS;
   return (template){
-      .text = text, .end = text + strlen(text), .column = &x->args[0], .op = x->op,
-      .value = x->n_args > 1 ? &p->query->parameters[x->args[1].parameter] : NULL,
+      .text = text, .end = text + strlen(text), .column = &x->args[0],
+      .op = pushdown_comparison(x->op), .other = pair ? &x->args[1] : NULL,
+      .value = x->n_args > 1 && !pair ? &p->query->parameters[x->args[1].parameter] : NULL,
       .member = x->n_args > 2 ? &p->query->parameters[x->args[2].parameter] : NULL};
 }
 

@@ -267,7 +267,9 @@ class Conditions:
         return Node(f"{{}} {operator} {{}}", f, g, condition=True)
 
     def columns_compared(self, fields):
-        f, g = self.field(fields), self.field(fields)
+        f = self.field(fields)
+        alike = [g for g in fields if g.column and f.column and g.column.klass == f.column.klass]
+        g = self.rng.choice(alike) if alike and self.chance(0.7) else self.field(fields)
         return Node(f"{{}} {self.rng.choice(COMPARISONS)} {{}}", f, g, condition=True)
 
     def scalar(self, fields, depth):
@@ -367,7 +369,7 @@ class Conditions:
         if depth < 3 and roll < 0.34:
             return Node("NOT ({})", self.condition(fields, depth + 1), condition=True)
         makers = [(self.comparison, 46), (self.between, 8), (self.in_list, 12), (self.null_test, 6),
-                  (self.pattern, 13), (self.row_value, 4), (self.columns_compared, 2),
+                  (self.pattern, 13), (self.row_value, 4), (self.columns_compared, 4),
                   (self.functions, 2), (self.computed, 8), (self.cast, 2), (self.truth, 2), (self.turned_between, 1)]
         if depth < 2:
             makers += [(lambda f: self.in_select(f, depth + 1), 4),

@@ -50,23 +50,28 @@ class Table:
         return next(c for c in self.columns if c.name == name)
 
 
+SECOND = " 2"
+
 # name: (key, rows, indexed columns, [column, kind, …]); a column is named after table and kind so
-# that a name in a plan tells its kind.
+# that a name in a plan tells its kind.  A second column of a kind is to be compared with the first.
 LAYOUT = {
     "numbers": (("id", ), 70, ("n_bigint", "n_decimal"),
                 ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real",
-                 "decimal", "wide", "unbounded", "zerofill", "zerofill decimal", "year", "bit"]),
+                 "decimal", "wide", "unbounded", "zerofill", "zerofill decimal", "year", "bit", "bool 2",
+                 "oid 2"]),
     "words": (("k", ), 110, ("w_varchar", "w_bytewise", "w_codepoints", "w_char", "w_latin"),
               ["text", "varchar", "bytewise", "codepoints", "folding", "unpadded", "latin", "char",
                "unpadded char", "folding char", "enum", "set", "uuid", "json", "jsonb", "int"]),
     "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_seconds", "t_bytes"),
               ["date", "time", "timestamp", "seconds", "timestamptz", "bytes",
                "padded bytes", "interval", "array", "text array", "real array", "date array",
-               "composite", "inet", "inet6", "geometry", "smallint"]),
+               "composite", "inet", "inet6", "geometry", "smallint", "date 2", "timestamptz 2",
+               "bytes 2"]),
     "bag": ((), 48, ("b_int", ),
             ["int", "bool", "varchar", "bytes", "date", "decimal", "double", "bytewise",
              "folding", "unpadded", "timestamp", "timestamptz", "time", "enum", "uuid", "char", "folding char", "json",
-             "jsonb", "inet", "text array", "composite", "long bytes", "zerofill", "zerofill decimal"])
+             "jsonb", "inet", "text array", "composite", "long bytes", "zerofill", "zerofill decimal",
+             "uuid 2"])
 }
 
 
@@ -110,7 +115,8 @@ def make_tables(server, layout, rng):
     tables = []
     for name, (key, n, indexes, kinds) in layout.items():
         columns = key_columns(key) + [
-            Column(column_name(name, k), BY_NAME[k]) for k in kinds if k in server.types
+            Column(column_name(name, k), BY_NAME[k.removesuffix(SECOND)]) for k in kinds
+            if k.removesuffix(SECOND) in server.types
         ]
         table = Table(name, columns, key, n, indexes=indexes)
         cells = [

@@ -22,6 +22,9 @@ FRAMES = [
 ]
 
 
+PAIR = " column"  # ends the name of an operator between two columns
+
+
 def renamed(select):
     select.names = [f"c{i}" for i in range(len(select.columns))]
     return select
@@ -356,8 +359,8 @@ class Generator(Conditions):
     def aimed(self, aim):
         """A statement for a row of the pushdown table (coverage.Aim), if a column fits it."""
         found = [(t, c) for t in self.tables[self.main] for c in t.columns if aim.fits(t, c)]
-        if aim.operator == "DISTINCT":  # a key is always read
-            found = [(t, c) for t, c in found if not t.key] or found
+        if aim.operator.endswith(PAIR):
+            found = [(t, c) for t, c in found if len(self.beside(aim, t, c)) > 0] or found
         if aim.operator == "DISTINCT":  # a key is always read, and then no rows are equal
             found = [(t, c) for t, c in found if not t.key] or found
         if not found:
@@ -368,13 +371,25 @@ class Generator(Conditions):
         if aim.operator in ("ORDER BY", "DISTINCT"):
             return self.aimed_above(aim.operator, source, fields, f)
         select = Select(self.output(fields), [("", source, None)])
-        select.where = self.aimed_term(aim, f)
+        select.where = (self.aimed_pair(aim, table, f, fields)
+                        if aim.operator.endswith(PAIR) else self.aimed_term(aim, f))
         if self.chance(0.25):
             select.where = Node(self.rng.choice(["({} AND {})", "({} OR {})"]), select.where,
                                 self.condition(fields, 2), condition=True)
         if self.chance(0.25):  # shows rows that SQLite would drop after a LIMIT was sent
             self.limits(select)
         return select
+
+    def beside(self, aim, table, column):
+        """The other columns of TABLE for which AIM's row is."""
+        return [c for c in table.columns if c is not column and c.klass in aim.row.classes]
+
+    def aimed_pair(self, aim, table, f, fields):
+        """Two columns compared."""
+        others = self.beside(aim, table, f.column)
+        g = self.field([x for x in fields if x.column in others] or [f])
+        collation = f" COLLATE {aim.collation}" if aim.collation != "BINARY" else ""
+        return Node(f"{{}} {aim.operator.removesuffix(PAIR)} {{}}{collation}", f, g, condition=True)
 
     def aimed_term(self, aim, f):
         operand = Node(f"{{}} COLLATE {aim.collation}", f) if aim.collation != "BINARY" else f

@@ -585,6 +585,53 @@ static void append_member(bson_t *out, const query *q, const query_expr *term, b
   buffer_free(&beyond);
 }
 
+/* {OP: ["$path", "$other"]}, or null for the other. */
+static void append_comparison(bson_t *all, uint32_t n, query_operator op, const char *path,
+                              const char *other) {
+  bson_t piece, list;
+  char field[PATH_ROOM];
+  append_key(all, n, &piece, false);
+  bson_append_array_begin(&piece, comparison_name(op), -1, &list);
+  snprintf(field, sizeof(field), "$%s", path);
+  BSON_APPEND_UTF8(&list, "0", field);
+  if (other) snprintf(field, sizeof(field), "$%s", other);
+  if (other) BSON_APPEND_UTF8(&list, "1", field);
+  else BSON_APPEND_NULL(&list, "1");
+  bson_append_array_end(&piece, &list);
+  bson_append_document_end(all, &piece);
+}
+
+/* {$expr: {$and: […]}}: null, and what is absent, is less than all values there. */
+static void add_pair(union_filter *u, query_operator op, const char *other) {
+  bson_t piece, expression, all;
+  append_key(u->list, u->n++, &piece, false);
+  bson_append_document_begin(&piece, "$expr", -1, &expression);
+  bson_append_array_begin(&expression, "$and", -1, &all);
+  append_comparison(&all, 0, op, u->path, other);
+  append_comparison(&all, 1, OP_GT, u->path, NULL);
+  append_comparison(&all, 2, OP_GT, other, NULL);
+  bson_append_array_end(&expression, &all);
+  bson_append_document_end(&piece, &expression);
+  bson_append_document_end(u->list, &piece);
+}
+
+/* Two fields of one type each.  NaN is less than all numbers there: that finds more.  Dates
+** beyond four digits of a year are no texts in order. */
+static void append_pair(bson_t *out, const column *c, const column *other, query_operator op) {
+  bson_t list;
+  union_filter u = {.path = c->remote_name, .kinds = MONGO_ANY};
+  bool dates = c->klass == CLASS_TIMESTAMP && (is_less_op(op) || is_greater_op(op));
+  BSON_APPEND_ARRAY_BEGIN(out, "$or", &list);
+  u.list = &list;
+  add_pair(&u, op, other->remote_name);
+  for (int i = 0; dates && i < 2; i++) {
+    add_date(&u, OP_LT, YEAR_1);
+    add_date(&u, OP_GE, YEAR_10000);
+    u.path = other->remote_name;
+  }
+  bson_append_array_end(out, &list);
+}
+
 static void append_terms(bson_t *out, const char *key, const query *q, const query_expr *terms,
                          int n, bool shown);
 
@@ -597,7 +644,12 @@ static void append_term(bson_t *out, const query *q, const query_expr *term, boo
     append_member(out, q, term, shown);
     return;
   }
-  const column *c = &q->sources[term->args[0].source].relation->columns[term->args[0].column];
+  const column *columns = q->sources[term->args[0].source].relation->columns;
+  const column *c = &columns[term->args[0].column];
+  if (OPS(term->op) & OPS_COLUMNS) {
+    append_pair(out, c, &columns[term->args[1].column], pushdown_comparison(term->op));
+    return;
+  }
   const value *v = term->n_args > 1 ? &q->parameters[term->args[1].parameter] : NULL;
   union_filter u = {.path = c->remote_name, .kinds = c->type_detail, .shown = shown};
   if (term->op == OP_NE || term->op == OP_IS_NOT) append_unequal(out, &u, term->op, v);

@@ -305,7 +305,7 @@ void filter_append(bson_t *out, const char *key, const query *q, bool shown);
 
 /* ---- compile.c, scan.c ----------------------------------------------------- */
 
-enum { MONGO_PUSHDOWN_ROWS = 22 };
+enum { MONGO_PUSHDOWN_ROWS = 29 };
 extern const pushdown_row mongo_pushdown[MONGO_PUSHDOWN_ROWS];
 extern const char *const mongo_facts[];
 

@@ -31,7 +31,8 @@
 #include "vtab/mysql/mysql_driver.h"
 #include "vtab/sql_text.h"
 
-#define BYTES_OF_TEXT "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
+#define BYTES_OF_COLUMN(column) "CAST(CONVERT(" column " USING utf8mb4) AS BINARY)"
+#define BYTES_OF_TEXT BYTES_OF_COLUMN("{c}")
 
 /* SQLite's LIKE folds ASCII, LOWER folds more: a superset.  The pattern's own
 ** escapes are none; and SQLite stops reading at a NUL, on either side. */
@@ -61,6 +62,10 @@
    "NOT (" bytes " <=> {v})"}
 #define BYTES_SORTED(classes, collations, needs, bytes) \
   {OPS_SORTED, classes, collations, needs, 0, PUSH_EXACT, REASON_NONE, bytes}
+
+/* Columns of CLASSES that may be compared with each other. */
+#define PAIR_RULE(classes, collations, text) \
+  {OPS_COLUMNS, classes, collations, 0, 0, PUSH_SUPERSET, REASON_BESIDE, text}
 
 #define OPS_NULL (OPS(OP_IS_NULL) | OPS(OP_NOT_NULL))
 #define OPS_SORTED (OPS(OP_ORDER) | OPS(OP_DISTINCT))
@@ -169,7 +174,17 @@ const pushdown_row mysql_pushdown[] = {
   BYTES_SORTED(CLASSES(CLASS_BYTES), 0, MYSQL_SORTS_WHOLE, "{c}"),
   BYTES_RULES(CLASSES(CLASS_GEOMETRY), 0, 0, BYTES_OF_WKB),
 
+  /* two columns */
+  PAIR_RULE((CLASSES_INT & ~CLASSES(CLASS_UINT64)) | CLASSES(CLASS_YEAR) | CLASSES(CLASS_DECIMAL), 0,
+            "{c} {op} {d}"),
+  PAIR_RULE(CLASSES_FLOAT, 0, "{c} {op} {d}"),
+  PAIR_RULE(CLASSES(CLASS_DATE), 0, "{c} {op} {d}"),
+  PAIR_RULE(CLASSES_STAMP, 0, "{c} {op} {d}"),
+  PAIR_RULE(CLASSES_STRING, BINARY, BYTES_OF_TEXT " {op} " BYTES_OF_COLUMN("{d}")),
+  PAIR_RULE(CLASSES(CLASS_BYTES), 0, "{c} {op} {d}"),
+
   /* the rest, with the reason why not */
+  {OPS_COLUMNS, CLASSES(CLASS_UINT64), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
   {OPS(OP_LIKE) | OPS(OP_GLOB), CLASSES_WRITTEN, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
   {OPS(OP_LIKE) | OPS(OP_GLOB), CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
   {OPS_ALL, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
@@ -177,6 +192,7 @@ const pushdown_row mysql_pushdown[] = {
    REASON_SPELLING, NULL},
   {OPS_COMPARE | OPS(OP_IN), CLASSES_STRING, 0, 0, 0, PUSH_LOCAL, REASON_COLLATION, NULL},
   {OPS_SORTED, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_LENGTH, NULL},
+  {OPS_COLUMNS, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
 };
 
 /* In the order of MYSQL_… in mysql_driver.h. */
@@ -267,7 +283,7 @@ static bool has_beginning(const value *pattern) {
 static const pushdown_row *row_for(const query *q, const query_expr *x) {
   const column *c = &q->sources[x->args[0].source].relation->columns[x->args[0].column];
   bool text = (CLASSES(c->klass) & CLASSES_STRING) != 0;
-  if (!text || x->n_args < 2) return x->row;
+  if (!text || x->n_args < 2 || x->args[1].kind != EXPR_PARAMETER) return x->row;
   const value *v = &q->parameters[x->args[1].parameter];
   if (x->op == OP_LIKE && (c->flags & MYSQL_LIKE_FOLDS)) {
     return has_beginning(v) && is_held(c, v) ? x->row : &like_folded;

@@ -236,7 +236,7 @@ enum {
 };
 extern const char *const mysql_facts[];
 
-enum { MYSQL_PUSHDOWN_ROWS = 61 };
+enum { MYSQL_PUSHDOWN_ROWS = 69 };
 extern const pushdown_row mysql_pushdown[MYSQL_PUSHDOWN_ROWS];
 bool mysql_driver_compile(const query *q, uint32_t version, arena *a, request *out, tskdb_error *e);
 

@@ -57,9 +57,14 @@
 #define IN_BOUNDS(type) \
   "{c} OPERATOR(pg_catalog.>=) '0001-01-01'::pg_catalog." type \
   " AND {c} OPERATOR(pg_catalog.<) '10000-01-01'::pg_catalog." type
-#define OUT_OF_BOUNDS(type) \
-  "({c} OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type \
-  " OR {c} OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type ")"
+#define BEYOND_BOUNDS(column, type) \
+  column " OPERATOR(pg_catalog.<) '0001-01-01'::pg_catalog." type \
+  " OR " column " OPERATOR(pg_catalog.>=) '10000-01-01'::pg_catalog." type
+#define OUT_OF_BOUNDS(type) "(" BEYOND_BOUNDS("{c}", type) ")"
+
+/* Columns of CLASSES that may be compared with each other. */
+#define PAIR_RULE(ops, classes, collations, text) \
+  {ops, classes, collations, 0, 0, PUSH_SUPERSET, REASON_BESIDE, text}
 
 #define DATE_RULES(klass, type) \
   {OPS(OP_EQ) | OPS(OP_NE), CLASSES(klass), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog." type}, \
@@ -69,16 +74,19 @@
    "{c} {op} {v}::pg_catalog." type " AND " IN_BOUNDS(type) \
    "{or}" OUT_OF_BOUNDS(type) " AND " AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"}, \
   {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER}, \
-  {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}
+  {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}, \
+  PAIR_RULE(OPS_COLUMNS_RANGE, CLASSES(klass), 0, \
+            "({c} {op} {d} OR " BEYOND_BOUNDS("{c}", type) " OR " BEYOND_BOUNDS("{d}", type) ")"), \
+  PAIR_RULE(OPS_COLUMNS, CLASSES(klass), 0, "{c} {op} {d}")
 
 /* The first row that covers a case decides. */
 const pushdown_row postgres_pushdown[] = {
   /* Without an encoding what is not UTF-8 is a BLOB, after all text and nothing
   ** that an array of text can say, and a character is a byte; in another encoding
   ** characters have another order. */
-  {OPS(OP_ORDER) | OPS(OP_LIKE) | OPS(OP_IN), CLASSES_ALL, 0, COLUMN_ANY_BYTES, 0, PUSH_LOCAL,
-   REASON_ENCODING, NULL},
-  {OPS(OP_ORDER), CLASSES_ALL, 0, COLUMN_ASCII, 0, PUSH_LOCAL, REASON_ENCODING, NULL},
+  {OPS(OP_ORDER) | OPS(OP_LIKE) | OPS(OP_IN) | OPS_COLUMNS, CLASSES_ALL, 0, COLUMN_ANY_BYTES, 0,
+   PUSH_LOCAL, REASON_ENCODING, NULL},
+  {OPS(OP_ORDER) | OPS_COLUMNS, CLASSES_ALL, 0, COLUMN_ASCII, 0, PUSH_LOCAL, REASON_ENCODING, NULL},
 
   /* NULL tests: NaN is NULL */
   {OPS(OP_IS_NULL), FLOATS | NUMERICS, 0, 0, 0, EXACT, "({c} IS NULL OR {c} OPERATOR(pg_catalog.=) 'NaN')"},
@@ -200,12 +208,23 @@ const pushdown_row postgres_pushdown[] = {
   {OPS(OP_IN), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" ANY "bytea[])"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_BYTES), 0, 0, 0, EXACT, "{c}" IS_NOT "bytea"},
 
+  /* two columns; dates are above */
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_INT) | CLASSES(CLASS_DECIMAL), 0, "{c} {op} {d}"),
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_UINT64), 0, "{c} {op} {d}"),
+  PAIR_RULE(OPS_COLUMNS, FLOATS, 0, "{c} {op} {d}"),
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_BOOL), 0, "{c} {op} {d}"),
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_TEXT), BINARY, "{c}" C_ORDER " {op} {d}" C_ORDER),
+  PAIR_RULE(OPS_COLUMNS, TEXTUAL, BINARY, AS_TEXT C_ORDER " {op} {d}::pg_catalog.text" C_ORDER),
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_UUID), 0, "{c} {op} {d}"),
+  PAIR_RULE(OPS_COLUMNS, CLASSES(CLASS_BYTES), 0, "{c} {op} {d}"),
+
   /* the rest, with the reason why not */
   {PATTERNS, WRITTEN, 0, 0, 0, PUSH_LOCAL, REASON_PATTERN, NULL},
   {PATTERNS, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
   {OPS(OP_DISTINCT), FLOATS, 0, 0, 0, PUSH_LOCAL, REASON_NAN, NULL},
-  {OPS_COMPARE | OPS(OP_IN) | OPS(OP_IS_NOT), CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_LOCAL,
-   REASON_PRECISION, NULL},
+  {OPS_COMPARE | OPS(OP_IN) | OPS(OP_IS_NOT) | OPS_COLUMNS, CLASSES(CLASS_NUMERIC), 0, 0, 0,
+   PUSH_LOCAL, REASON_PRECISION, NULL},
+  {OPS_COLUMNS, CLASSES_ALL, 0, 0, 0, PUSH_LOCAL, REASON_SPELLING, NULL},
 };
 
 const int postgres_n_pushdown = sizeof(postgres_pushdown) / sizeof(postgres_pushdown[0]);

@@ -22,7 +22,7 @@ BY_NAME.setdefault("any", Kind("any", [
 
 LAYOUT = {
     "numbers": (("_id", ), 60, ("n_bigint", "n_double"),
-                ["bool", "smallint", "int", "bigint", "double", "unbounded"]),
+                ["bool", "smallint", "int", "bigint", "double", "unbounded", "bool 2", "double 2"]),
     "words": (("k", ), 110, ("w_text", ), ["text", "varchar", "enum", "uuid", "int"]),
     "times": (("a", "b"), 50, ("t_timestamp", ), ["timestamp", "seconds", "bytes", "smallint"]),
     "bag": ((), 160, ("b_any", ), ["any", "int", "varchar", "timestamp", "double"])
