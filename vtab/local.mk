@@ -78,6 +78,7 @@ MYSQL_SOURCES = \
 	%reldir%/mysql/compile.c \
 	%reldir%/mysql/connect.c \
 	%reldir%/mysql/driver.c \
+	%reldir%/mysql/guard.c \
 	%reldir%/mysql/login.c \
 	%reldir%/mysql/mysql_driver.h \
 	%reldir%/mysql/scan.c \

@@ -21,6 +21,12 @@ FUZZ_TARGETS += %reldir%/postgres_value
 %canon_reldir%_postgres_value_CPPFLAGS = $(AM_CPPFLAGS) $(POSTGRES_CFLAGS)
 endif
 
+if DRIVER_MYSQL
+FUZZ_TARGETS += %reldir%/mysql_row
+%canon_reldir%_mysql_row_LDFLAGS = $(FUZZ_FLAGS)
+%canon_reldir%_mysql_row_CPPFLAGS = $(AM_CPPFLAGS) $(MYSQL_CFLAGS)
+endif
+
 if DRIVER_MONGO
 FUZZ_TARGETS += %reldir%/mongo_document
 %canon_reldir%_mongo_document_LDFLAGS = $(FUZZ_FLAGS)

@@ -6,6 +6,7 @@
 **   connect.c    opening, pinning, resetting, cancelling, closing a connection
 **   wire.c       the only file that knows which client library this is: calls
 **                that can be interrupted, SIGPIPE, errors
+**   guard.c      rows that are shorter than they say
 **   catalog.c    information_schema and descriptions to a catalog
 **   types.c      the server's types to type classes and decoders
 **   compile.c    the pushdown rows, the dialect
@@ -17,6 +18,7 @@
 #ifndef VTAB_MYSQL_DRIVER_H
 #define VTAB_MYSQL_DRIVER_H
 
+#include <errmsg.h>
 #include <mysql.h>
 #include <signal.h>
 
@@ -170,6 +172,13 @@ int wire_execute_direct(mysql_connection *c, MYSQL_STMT *s, const char *text, si
 const MYSQL_FIELD *wire_fields(MYSQL_STMT *s, MYSQL_RES **owned);
 uint64_t wire_bytes_received(const mysql_connection *c);
 void wire_thread_start(void);
+
+/* ---- guard.c ---------------------------------------------------------------- */
+
+/* What mysql_stmt_fetch() returns for a row that is not whole; the library keeps no error of it. */
+enum { GUARD_NO_ROW = CR_MALFORMED_PACKET };
+
+void guard_rows(MYSQL *m);
 
 /* ---- types.c ---------------------------------------------------------------- */
 

@@ -179,7 +179,9 @@ static bool decode_bytes(scan *s, int i, batch *b, cell_kind kind, tskdb_error *
     batch_value(b, i, &v);
   } else if (kind == CELL_BIT) {
     uint64_t bits = 0;
+    if (length > sizeof(bits)) return nonsense(s, i, e);
     for (unsigned long k = 0; k < length; k++) bits = bits << 8 | (unsigned char)place[k];
+    if (bits > INT64_MAX) return nonsense(s, i, e);
     batch_integer(b, i, (int64_t)bits);
   } else {
     bool text = kind == CELL_TEXT && value_is_utf8(place, length);
@@ -256,10 +258,14 @@ static bool decode_row(scan *s, batch *b, tskdb_error *e) {
   return true;
 }
 
-static scan_status scan_failed(scan *s, const wire_call *call, tskdb_error *e) {
+static scan_status scan_failed(scan *s, int rc, const wire_call *call, tskdb_error *e) {
   s->ended = !call->gave_up;
-  if (call->gave_up) s->c->base.broken = true;
-  wire_statement_error(call, s->c, s->s->handle, "the rows broke off", e);
+  if (call->gave_up || rc == GUARD_NO_ROW) s->c->base.broken = true;
+  if (rc == GUARD_NO_ROW && !call->stopped) {
+    error_set(e, ERROR_PROTOCOL, "the rows broke off: one is shorter than it says");
+  } else {
+    wire_statement_error(call, s->c, s->s->handle, "the rows broke off", e);
+  }
   return SCAN_ERROR;
 }
 
@@ -270,7 +276,7 @@ static scan_status fetch_rows(scan *s, batch *b, wire_call *call, tskdb_error *e
       s->ended = true;
       return SCAN_END;
     }
-    if (rc != 0 && rc != MYSQL_DATA_TRUNCATED) return scan_failed(s, call, e);
+    if (rc != 0 && rc != MYSQL_DATA_TRUNCATED) return scan_failed(s, rc, call, e);
     if (call->stopped) {
       /* The server was told to stop; scan_close() reads what is under way. */
       error_set(e, call->why.klass, "%s", call->why.text);

@@ -27,7 +27,6 @@
 */
 #include "vtab/mysql/mysql_driver.h"
 
-#include <errmsg.h>
 #include <errno.h>
 #include <mysqld_error.h>
 #include <poll.h>
@@ -280,6 +279,7 @@ MYSQL *wire_new(const mysql_login *l, mysql_tls tls, int connect_ms, tskdb_error
     error_memory(e);
     return NULL;
   }
+  guard_rows(m);
   mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &off);
   mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 #ifdef LIBMARIADB
@@ -391,7 +391,9 @@ bool wire_connect_error(const wire_call *call, MYSQL *handle, const char *what, 
 
 bool wire_error(const wire_call *call, mysql_connection *c, const char *what, tskdb_error *e) {
   int number = (int)mysql_errno(c->handle);
-  if (is_fatal(number) || (call && call->gave_up)) c->base.broken = true;
+  bool stopped = call && call->stopped;   /* what the user stopped may have ended well */
+  bool lost = number ? is_fatal(number) : !stopped;
+  if (lost || (call && call->gave_up)) c->base.broken = true;
   return wire_connect_error(call, c->handle, what, e);
 }
 
