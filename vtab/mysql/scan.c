@@ -247,15 +247,16 @@ static bool decode_cell(scan *s, int i, batch *b, tskdb_error *e) {
 
 /* ---- fetching ------------------------------------------------------------------------ */
 
+/* The library hears of buffers that have moved whatever comes of the row: the rest of the
+** rows may still be read. */
 static bool decode_row(scan *s, batch *b, tskdb_error *e) {
-  for (int i = 0; i < b->n_columns; i++) {
-    if (!decode_cell(s, i, b, e)) return false;
-  }
-  if (s->rebind) {
-    s->rebind = false;
-    if (mysql_stmt_bind_result(s->s->handle, s->s->binds)) return error_memory(e);
-  }
-  return true;
+  bool ok = true;
+  for (int i = 0; ok && i < b->n_columns; i++) ok = decode_cell(s, i, b, e);
+  if (!s->rebind) return ok;
+  s->rebind = false;
+  if (mysql_stmt_bind_result(s->s->handle, s->s->binds) == 0) return ok;
+  s->c->base.broken = true;
+  return ok && error_memory(e);
 }
 
 static scan_status scan_failed(scan *s, int rc, const wire_call *call, tskdb_error *e) {
