@@ -4,9 +4,11 @@
 #   bench/bench.sh BUILD
 #
 # Takes at most 25 minutes, and about 15 on a quiet machine of two cores: each part has its own time,
-# and one that fails or is not done by then leaves the others alone.  The tables of each part are
-# printed as they are measured, one table of all ratios at the end (report.py); BUILD/bench.json has
-# everything.  BENCH_QUICK=1 tries every part with small tables in a few minutes: no figures.
+# and one that fails or is not done by then leaves the others alone.  The parts come in the order of
+# their importance, and the table says what was cut off.  The figures of each part are printed as
+# they are measured, one table of all ratios at the end (report.py); BUILD/bench.json has everything,
+# and figures.py puts it into docs/performance.md.  BENCH_QUICK=1 tries every part with small tables
+# in a few minutes: no figures.
 set -euo pipefail
 MINUTES=25
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,7 +36,8 @@ part() {
     esac
 }
 
-rows=() joins=() javascript=() tpch=(--limit 30 --seconds 540) mixed=()
+read -r load _ </proc/loadavg
+rows=() joins=() javascript=() tpch=(--limit 20 --seconds 560) mixed=()
 if [ -n "${BENCH_QUICK:-}" ]; then
     rows=(--rows 20000 --lookups 200 --runs 1)
     joins=(--outer 100,2000 --inner 20000 --rows 100000 --runs 1)
@@ -49,8 +52,8 @@ eval "$urls"
 set +a
 data=$build/bench-data
 part 240 scans "$root/bench/run.py" "${rows[@]}"
-part 420 joins "$root/bench/joins.py" "${joins[@]}"
 part 600 tpch "$root/bench/tpch/run.py" --data "$data" "${tpch[@]}"
 part 60 mixed "$root/bench/mixed.py" "${mixed[@]}"
+part 420 joins "$root/bench/joins.py" "${joins[@]}"
 part 420 javascript "$root/bench/javascript.py" --data "$data" "${javascript[@]}"
-"$root/bench/report.py" "$build" --json "$build/bench.json"
+"$root/bench/report.py" "$build" --json "$build/bench.json" --load "$load"

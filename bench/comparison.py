@@ -12,6 +12,7 @@ import subprocess
 import address
 
 RUN_SECONDS = 120       # that one run may take
+PRINTED = ("target", "trips", "peer_trips", "how")      # facts of a row that stand behind its figures
 
 
 class Failed(Exception):
@@ -21,7 +22,7 @@ class Failed(Exception):
 class Comparison:
     def __init__(self, build, runs, json_file=None):
         self.build, self.runs, self.json_file = os.path.abspath(build), runs, json_file
-        self.results = []
+        self.results, self.complete = [], False
         self.servers = {name: address.server(name) for name in ("postgres", "mysql", "mongo", "redis")}
 
     # --- runners --------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ class Comparison:
         print(f"{title:42} {peer_name:24} {row['tskdb_wall']:9.4f} {row['peer_wall']:9.4f} {row['ratio_wall']:6.2f}"
               f" {row['tskdb_cpu']:8.3f} {row['peer_cpu']:8.3f} {row['ratio_cpu']:6.2f}"
               f" {row['tskdb_peak_kib'] / 1024:7.0f} {row['peer_peak_kib'] / 1024:7.0f}"
-              + "".join(f"  {k} {v}" for k, v in facts.items()), flush=True)
+              + "".join(f"  {k} {facts[k]}" for k in PRINTED if k in facts), flush=True)
         self.save()
         return row
 
@@ -123,6 +124,11 @@ class Comparison:
         self.results.append({"what": title, **{"tskdb_" + k: row[k] for k in ("wall", "cpu", "peak_kib")}})
         print(f"{title:42} {'':24} {row['wall']:9.4f} {'':9} {'':6} {row['cpu']:8.3f} {'':8} {'':6}"
               f" {row['peak_kib'] / 1024:7.0f}", flush=True)
+        self.save()
+
+    def left_out(self, title, why):
+        self.results.append({"what": title, "peer": "", "left_out": why})
+        print(f"{title:42} left out: {why}", flush=True)
 
     def fastest(self, *candidates):
         """The peer's fastest way on this machine: (name, runner)."""
@@ -131,7 +137,12 @@ class Comparison:
     def save(self):
         if self.json_file:
             with open(self.json_file, "w") as out:
-                json.dump({"runs": self.runs, "results": self.results}, out, indent=1)
+                json.dump({"runs": self.runs, "complete": self.complete, "results": self.results}, out, indent=1)
+
+    def finish(self):
+        """Nothing is missing: a part that is cut off does not come here."""
+        self.complete = True
+        self.save()
 
 
 def quoted(text):

@@ -18,6 +18,8 @@ from address import Address
 from comparison import Comparison, quoted
 from run import fill, mongo_table
 
+MANY_KEYS = 10000   # joins of fewer are over in milliseconds: they run SHORT times as often
+SHORT = 3
 SERVERS = ("postgres", "mysql", "mongo", "redis")
 # What the key of a table is called at each server.
 KEY = {"postgres": "id", "mysql": "id", "mongo": "_id", "redis": "id"}
@@ -133,7 +135,8 @@ def key_join(c, source, into, n, attach):
     setup = join_setup(c, source, into, n, attach)
     trips, kinds = requests(c, setup, join_sql(into, n))
     c.pair(f"{n} keys from {source} into {into}", c.host(setup, "scan", join_sql(into, n)), runner, name, same_join,
-           target=1.5, trips=trips, peer_trips=int(runner()["answer"].split()[-3]), how=kinds)
+           target=1.5, trips=trips, peer_trips=int(runner()["answer"].split()[-3]), how=kinds,
+           keys=n, source=source, into=into)
 
 
 # --- counts --------------------------------------------------------------------------------------
@@ -171,16 +174,18 @@ def main():
     if sizes:
         make_tables(c, servers, sizes, options.inner)
     for n in sizes:
+        c.runs = options.runs if n >= MANY_KEYS else SHORT * options.runs
         for source in servers:
             for into in servers:
                 key_join(c, source, into, n, options.attach)
+    c.runs = options.runs
     for server in servers if options.rows else ():
         if server in MANY:
             c.native(server, *MANY[server].format(n=options.rows).split(";"))
             counts(c, server, options.rows)
         elif sizes:
             small_counts(c, server, options.inner)
-    c.save()
+    c.finish()
 
 
 if __name__ == "__main__":

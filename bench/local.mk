@@ -54,6 +54,7 @@ EXTRA_DIST += \
 	%reldir%/address.py \
 	%reldir%/bench.sh \
 	%reldir%/comparison.py \
+	%reldir%/figures.py \
 	%reldir%/javascript.js \
 	%reldir%/javascript.py \
 	%reldir%/joins.py \

@@ -1,62 +1,96 @@
 #!/usr/bin/python3
 """report.py - one table of what `make bench` measured: ratios beside their targets.
 
-    bench/report.py BUILD [--json FILE]
+    bench/report.py BUILD [--json FILE] [--load N]
 
-Reads the JSON of the parts in the folder BUILD; a part that is missing is said to be.  A row without
-target is a figure.  A ratio below 1 means that tskdb is faster.
+Reads the JSON of the parts in the folder BUILD.  What is missing, was cut off, left out or failed
+has a row that says so.  A row without target is a figure.  A ratio below 1 means that tskdb is
+faster.  N is the machine's load before: a figure of a busy machine is none.  figures.py makes the
+tables of docs/performance.md out of FILE.
 """
 import argparse
+import datetime
 import json
 import os
 
-PARTS = ("scans", "joins", "javascript", "tpch", "mixed")
+PARTS = ("scans", "tpch", "joins", "javascript", "mixed")
 # Ratios of scans.json by peer and words of the row; joins and JavaScript name their own.
 SCAN, LOOK_UP = 1.2, 1.3
+# A query of TPC-H against the hub's, and the ones that aggregate one table.
+QUERY, AGGREGATION, AGGREGATIONS = 1.5, 2.5, ("q1", "q6")
 AVERAGE_MS, PEAK_MIB = 50, 200
 
 
-def row(part, what, peer, ratio, target, note="", at_most=False):
-    return {"part": part, "what": what, "peer": peer, "ratio": ratio, "target": target, "note": note,
+def row(part, what, peer, ratio, target, note="", at_most=False, cpu=None):
+    return {"part": part, "what": what, "peer": peer, "ratio": ratio, "cpu": cpu, "target": target, "note": note,
             "at_most": at_most, "met": None if target is None or ratio is None else ratio <= target}
+
+
+def scan_target(r):
+    if r["peer"] == "VirtualPG":
+        return None
+    return LOOK_UP if "look-up" in r["what"] else SCAN
 
 
 def compared(part, data):
     """Rows of a comparison.py."""
     for r in data["results"]:
+        target = scan_target(r) if part == "scans" and r.get("peer") else r.get("target")
         if "failed" in r:
-            yield row(part, r["what"], r["peer"], None, r.get("target"), "FAILED: " + r["failed"])
+            yield row(part, r["what"], r["peer"], None, target, "FAILED: " + r["failed"])
+        elif "left_out" in r:
+            yield row(part, r["what"], "", None, None, "left out: " + r["left_out"])
         elif "peer" not in r:
             yield row(part, r["what"], "", None, None, f"{r['tskdb_wall']:.3f} s")
         else:
-            target = r.get("target")
-            if part == "scans" and r["peer"] != "VirtualPG":
-                target = LOOK_UP if "look-up" in r["what"] else SCAN
             trips = f", round trips {r['trips']} and {r['peer_trips']}" if "trips" in r else ""
             yield row(part, r["what"], r["peer"], r["ratio_wall"], target,
-                      f"{r['tskdb_wall']:.4f} s and {r['peer_wall']:.4f} s{trips}")
+                      f"{r['tskdb_wall']:.4f} s and {r['peer_wall']:.4f} s{trips}", cpu=r["ratio_cpu"])
+    if not data["complete"]:
+        yield row(part, "what follows", "", None, None, "CUT OFF: the time of this part was over")
+
+
+def tpch_note(s, limit):
+    seconds = s["seconds"]
+    note = f"{seconds['tskdb']:.3f} s and {'at least ' if s['cut_off']['hub'] else ''}{seconds['hub']:.3f} s"
+    if s["delay_ms"]:
+        note += f", round trips {s['tskdb_round_trips']} and {s['hub_round_trips']}"
+    note += f"; slowest {s['slowest'][0]} {s['slowest'][1]:.2f}"
+    for system, names in s["cut_off"].items():
+        note += f"; {system} was cut off at {limit:g} s: {', '.join(names)}" if names else ""
+    for kind in ("failed", "wrong"):
+        note += f"; {kind.upper()}: {', '.join(s[kind])}" if s[kind] else ""
+    if s["queries"] < s["asked"]:
+        note += f"; {s['queries']} of {s['asked']} queries"
+    return note
+
+
+def tpch_queries(data):
+    """Each query without a delay."""
+    for r in data["results"]:
+        if r["delay_ms"] is not None or not r["tskdb"] or not r["hub"]:
+            continue
+        cut = "hub" in r["cut_off"]
+        yield row("tpch", r["query"], "PostgreSQL hub", r["tskdb"] / r["hub"],
+                  AGGREGATION if r["query"] in AGGREGATIONS else QUERY,
+                  f"{r['tskdb']:.3f} s and {'more than ' if cut else ''}{r['hub']:.3f} s"
+                  f"{'' if r['same'].get('tskdb', True) else '; WRONG'}", cut)
 
 
 def tpch(data):
     for s in data["summaries"]:
         delay = f"{s['delay_ms']:g} ms a round trip" if s["delay_ms"] else "no delay"
         seconds = s["seconds"]
-        at_most = bool(s["cut_off"]["hub"])
-        note = f"{seconds['tskdb']:.3f} s and {'at least ' if at_most else ''}{seconds['hub']:.3f} s"
-        for system, names in s["cut_off"].items():
-            note += f"; {system} was cut off at {data['limit']:g} s: {', '.join(names)}" if names else ""
-        for kind in ("failed", "wrong"):
-            note += f"; {kind.upper()}: {', '.join(s[kind])}" if s[kind] else ""
-        if s["queries"] < s["asked"]:
-            note += f"; {s['queries']} of {s['asked']} queries"
-        yield row("tpch", f"geometric mean, {delay}", "PostgreSQL hub", s["ratio"], s["target"], note, at_most)
+        yield row("tpch", f"geometric mean, {delay}", "PostgreSQL hub", s["ratio"], s["target"],
+                  tpch_note(s, data["limit"]), bool(s["cut_off"]["hub"]))
         yield row("tpch", f"geometric mean, {delay}", "native SQLite", seconds["tskdb"] / seconds["native"], None,
                   f"{seconds['tskdb']:.3f} s and {seconds['native']:.3f} s")
-        slow = ", ".join(f"{q} {x:.2f}" for q, x in s["too_slow"].items())
-        slowest = row("tpch", f"slowest query, {delay}", "PostgreSQL hub", s["slowest"][1], 1.5,
-                      f"{s['slowest'][0]}; over 1.5, aggregations of one table 2.5: {slow or 'none'}")
-        slowest["met"] = not slow
-        yield slowest
+    yield from tpch_queries(data)
+    asked = {s["delay_ms"] for s in data["summaries"]}
+    missing = [f"{d or 0:g} ms" for d in data["delays_ms"] if d not in asked]
+    if missing or not data["complete"]:
+        yield row("tpch", "what follows", "", None, None, "CUT OFF: the time of this part was over"
+                  + (f"; nothing of {', '.join(missing)}" if missing else ""))
 
 
 def mixed(data):
@@ -79,12 +113,7 @@ def read(folder, part):
         return {}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build")
-    parser.add_argument("--json")
-    options = parser.parse_args()
-    parts = {part: read(options.build, part) for part in PARTS}
+def table(parts):
     rows = []
     for part, data in parts.items():
         if not data:
@@ -96,15 +125,40 @@ def main():
         else:
             rows += compared(part, data)
     rows.append(row("all", "peak memory in MiB", "", peak_mib(parts), PEAK_MIB))
-    print(f"\n{'part':10} {'what':46} {'peer':24} {'ratio':>8} {'target':>7}    notes")
+    return rows
+
+
+def show(rows):
+    def number(x, prefix=""):
+        return "-" if x is None else f"{prefix}{x:.2f}"
+    print(f"\n{'part':10} {'what':46} {'peer':24} {'ratio':>8} {'CPU':>6} {'target':>7}    notes")
     for r in rows:
-        ratio = "-" if r["ratio"] is None else ("<=" if r["at_most"] else "") + f"{r['ratio']:.2f}"
-        target = "-" if r["target"] is None else f"{r['target']:.2f}"
         mark = {True: "ok", False: "NO", None: ""}[r["met"]]
-        print(f"{r['part']:10} {r['what']:46} {r['peer']:24} {ratio:>8} {target:>7} {mark:2} {r['note']}")
+        print(f"{r['part']:10} {r['what']:46} {r['peer']:24} {number(r['ratio'], '<=' if r['at_most'] else ''):>8}"
+              f" {number(r['cpu']):>6} {number(r['target']):>7} {mark:2} {r['note']}")
+    judged = [r["met"] for r in rows if r["met"] is not None]
+    print(f"{judged.count(True)} of {len(judged)} targets are met")
+
+
+def machine(load):
+    with open("/proc/cpuinfo") as info:
+        names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
+    return {"date": datetime.date.today().isoformat(), "processors": os.cpu_count(),
+            "processor": names[0] if names else "", "load_before": load}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--json")
+    parser.add_argument("--load", type=float)
+    options = parser.parse_args()
+    parts = {part: read(options.build, part) for part in PARTS}
+    rows = table(parts)
+    show(rows)
     if options.json:
         with open(options.json, "w") as out:
-            json.dump({"table": rows, "parts": parts}, out, indent=1)
+            json.dump({"machine": machine(options.load), "table": rows, "parts": parts}, out, indent=1)
 
 
 if __name__ == "__main__":

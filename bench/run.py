@@ -79,7 +79,7 @@ def scan_and_lookup(c, server, options):
 
 def virtualpg(c):
     if not os.path.exists(VIRTUALPG):
-        print("VirtualPG is not installed (libsqlite3-mod-virtualpg): left out")
+        c.left_out("postgres: VirtualPG", "libsqlite3-mod-virtualpg is not installed")
         return
     setup = f"CREATE VIRTUAL TABLE bench USING virtualpostgres({quoted(str(c.servers['postgres']))}, public, bench)"
 
@@ -95,7 +95,7 @@ def virtualpg(c):
 
 def mongo(c, options):
     if not c.servers["mongo"]:
-        print("mongo: no server, left out")
+        c.left_out("mongo", "there is no server")
         return
     c.native("mongo", mongo_table(options.rows))
 
@@ -109,7 +109,7 @@ def mongo(c, options):
 
 def redis(c, options):
     if not c.servers["redis"]:
-        print("redis: no server, left out")
+        c.left_out("redis", "there is no server")
         return
     hashes, u = options.rows // 4, c.servers["redis"]
     target = (u.host, str(u.port), u.user, u.database)
@@ -148,7 +148,7 @@ def main():
     c.heading()
     for server in ("postgres", "mysql"):
         if not c.servers[server]:
-            print(f"{server}: no server, left out")
+            c.left_out(server, "there is no server")
             continue
         fill(c, server, options.rows)
         scan_and_lookup(c, server, options)
@@ -157,7 +157,7 @@ def main():
         attach(c, server)
     mongo(c, options)
     redis(c, options)
-    c.save()
+    c.finish()
 
 
 if __name__ == "__main__":

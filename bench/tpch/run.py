@@ -35,7 +35,7 @@ import data
 import program
 from network import Network
 
-SLOWEST = 30        # seconds after which a query is given up
+SLOWEST = 20        # seconds after which a query is given up
 # The geometric mean against the hub's, without and with a delay; the slowest query against the hub's.
 MEAN, MEAN_DELAYED, QUERY, AGGREGATION = 0.8, 0.5, 1.5, 2.5
 AGGREGATIONS = ("q1", "q6")     # of one table
@@ -130,7 +130,8 @@ class Bench:
         self.wanted = {name: sql for name, sql in queries().items()
                        if not options.queries or name.lstrip("q") in options.queries.split(",")}
         self.deadline = time.monotonic() + options.seconds
-        self.results, self.summaries = [], []
+        self.delays = [None if d == "none" else float(d) for d in options.delays.split(",")]
+        self.results, self.summaries, self.complete = [], [], False
 
     def load(self):
         try:
@@ -252,9 +253,9 @@ class Bench:
     def save(self):
         if self.options.json:
             with open(self.options.json, "w") as out:
-                json.dump({"part": "tpch", "scale": self.options.scale, "runs": self.options.runs,
-                           "limit": self.options.limit, "summaries": self.summaries, "results": self.results}, out,
-                          indent=1)
+                json.dump({"scale": self.options.scale, "runs": self.options.runs, "limit": self.options.limit,
+                           "delays_ms": self.delays, "complete": self.complete, "summaries": self.summaries,
+                           "results": self.results}, out, indent=1)
 
     def at_delay(self, delay):
         network = Network(os.path.join(self.build, "bench", "proxy"),
@@ -288,8 +289,10 @@ class Bench:
             return self.explain()
         print(f"{'query':6} {'ms':>5} {'tskdb s':>9} {'hub s':>9} {'native s':>9} {'/ hub':>7} {'requests':>9}"
               f" {'trips':>9} {'hub':>9} {'MB':>8} {'hub':>8}", flush=True)
-        for delay in self.options.delays.split(","):
-            self.at_delay(None if delay == "none" else float(delay))
+        for delay in self.delays:
+            self.at_delay(delay)
+        self.complete = True
+        self.save()
 
 
 def main():
