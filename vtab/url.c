@@ -292,13 +292,20 @@ static void hide_password(const char *text, char *mask, span s) {
   }
 }
 
+/* The first C in S that is not hidden; else S.end. */
+static const char *find_shown(const char *text, const char *mask, span s, char c) {
+  const char *p = find(s, c);
+  while (p < s.end && mask[p - text]) p = find((span){p + 1, s.end}, c);
+  return p;
+}
+
 /* Where a secret value ends that begins at S.start in a URL: at an "&" behind
-** which the next "key=" stands. */
-static const char *url_value_end(span s) {
-  const char *end = find(s, '&');
+** which the next "key=" stands.  What the password holds does not matter. */
+static const char *url_value_end(const char *text, const char *mask, span s) {
+  const char *end = find_shown(text, mask, s, '&');
   while (end < s.end) {
-    span next = {end + 1, find((span){end + 1, s.end}, '&')};
-    if (find(next, '=') < next.end) break;
+    span next = {end + 1, find_shown(text, mask, (span){end + 1, s.end}, '&')};
+    if (find_shown(text, mask, next, '=') < next.end) break;
     end = next.end;
   }
   return end;
@@ -329,7 +336,7 @@ static void hide_parameters(const char *text, char *mask, span s, bool is_url) {
     if (next < s.end && *next == '=') {
       span given = {next + 1, s.end};
       if (is_secret_key((span){key, p})) {
-        given.end = is_url ? url_value_end(given) : word_value_end(given);
+        given.end = is_url ? url_value_end(text, mask, given) : word_value_end(given);
         hide(text, mask, given);
         given.start = given.end;
       }
