@@ -38,6 +38,7 @@ endif
 if DRIVER_REDIS
 C_SUITES += \
 	%reldir%/vtab/redis_pushdown_test \
+	%reldir%/vtab/redis_scan_test \
 	%reldir%/vtab/redis_test
 endif
 

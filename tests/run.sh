@@ -253,7 +253,9 @@ stage_hiredis() {
     cd "$build_dir-hiredis" || return
     # shellcheck disable=SC1091 # made by configure
     . tests/environment
-    for suite in redis_test redis_pushdown_test; do "tests/vtab/$suite" || return; done
+    for suite in redis_test redis_scan_test redis_pushdown_test; do
+        "tests/vtab/$suite" || return
+    done
 }
 
 # --- the run ---------------------------------------------------------------------------------

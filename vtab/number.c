@@ -109,8 +109,25 @@ static int clamp_exponent(int64_t e) {
   return (int)(e > 99999 ? 99999 : e < -99999 ? -99999 : e);
 }
 
+/* Digits and a power of ten that are both exact as doubles: one division rounds once (W. Clinger,
+** 1990).  False: it is another number. */
+static bool exact_real(const number *n, double *out) {
+  enum { DIGITS = 15 };
+  static const double powers[DIGITS + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                            1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  int64_t whole = n->whole_end - n->whole, fraction = n->fraction_end - n->fraction;
+  uint64_t u = 0;
+  if (FLT_EVAL_METHOD != 0 || n->exponent != 0 || whole + fraction > DIGITS) return false;
+  for (const char *p = n->whole; p < n->whole_end; p++) u = u * 10 + (uint64_t)(*p - '0');
+  for (const char *p = n->fraction; p < n->fraction_end; p++) u = u * 10 + (uint64_t)(*p - '0');
+  *out = (double)u / powers[fraction];
+  return true;
+}
+
 double number_real(const number *n) {
   digits d = {.n = 0};
+  double exact;
+  if (exact_real(n, &exact)) return n->negative ? -exact : exact;
   digits_append(&d, n->whole, n->whole_end);
   digits_append(&d, n->fraction, n->fraction_end);
   int64_t e = n->exponent - (n->fraction_end - n->fraction) + d.dropped;

@@ -13,7 +13,6 @@
 
 extern driver_entry tskdb_driver_redis;
 
-
 /* Bytes with NULs: a literal without its own end. */
 #define B(literal) \
   {.storage = STORAGE_BLOB, .bytes = literal, .length = sizeof(literal) - 1}
@@ -59,5 +58,36 @@ static inline const char *table_text(connection *c, const relation *r) {
   arena_free(&a.memory);
   return buffer_cstr(&out);
 }
+
+static inline value number(int64_t i) { return (value){.storage = STORAGE_INTEGER, .integer = i}; }
+
+/* The rows of a native command, in a static buffer; E receives what went wrong. */
+static inline const char *reply_or_error(connection *on, const char *const *words, int n,
+                                         tskdb_error *e) {
+  static buffer out;
+  static const discovery plain = {0};
+  asked a;
+  catalog *k = catalog_new();
+  buffer_clear(&out);
+  if (tested->describe(on, &(native_text){words, n}, &plain, &patient, k, e)) {
+    ask(&a, &k->relations[0]);
+    compile(&a, on);
+    fetch_text(on, &a.request, &out, e);
+    arena_free(&a.memory);
+  }
+  catalog_release(k);
+  return buffer_cstr(&out);
+}
+
+static inline const char *reply_words(connection *on, const char *const *words, int n) {
+  tskdb_error e = {0};
+  const char *text = reply_or_error(on, words, n, &e);
+  assert_no_error(&e, words[0]);
+  return text;
+}
+
+#define REPLY(on, ...) \
+  reply_words(on, (const char *const[]){__VA_ARGS__}, \
+              (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
 
 #endif

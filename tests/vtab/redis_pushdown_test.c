@@ -43,9 +43,6 @@ static void compare(const catalog *k, const char *table, const char *id, const c
   comparison_close(&x);
 }
 
-/* The number I as a parameter. */
-static value number(int i) { return (value){.storage = STORAGE_INTEGER, .integer = i}; }
-
 START_TEST(keys_are_found_as_sqlite_finds_them) {
   for (int i = 0; i < N_AWKWARD; i++) COMMAND(c, "SET", awkward[i], number(1000 + i));
   catalog *k = discover(c);

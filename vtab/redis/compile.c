@@ -24,6 +24,10 @@
 
 enum { VERSION_TYPE_FILTER = 60000, VERSION_MANY_MEMBERS = 60200 };
 
+/* So many keys of a family are asked for their type at once, in case that they are not there;
+** of more, those that show no field are asked in one more round trip (scan.c). */
+enum { FEW_KEYS = 16 };
+
 /* The first row that covers a case decides. */
 const pushdown_row redis_pushdown[] = {
     {OPS_EQUAL, TEXT | CLASSES(CLASS_INT), BINARY, REDIS_IS_KEY, 0, PUSH_EXACT, REASON_NONE, "key"},
@@ -57,11 +61,13 @@ typedef struct compiler {
 
 /* ---- which keys, which elements ------------------------------------------ */
 
+enum { INTEGER_BYTES = 24 };   /* that value_format_integer() may write */
+
 /* The bytes that a value stands for. */
 static redis_bytes bytes_of(const value *v, arena *a) {
   if (v->storage != STORAGE_INTEGER) return (redis_bytes){v->bytes, v->length};
-  const char *digits = arena_printf(a, "%lld", (long long)v->integer);
-  return (redis_bytes){digits, digits ? strlen(digits) : 0};
+  char *digits = arena_alloc(a, INTEGER_BYTES);
+  return (redis_bytes){digits, digits ? value_format_integer(v->integer, digits) : 0};
 }
 
 /* The whole key; none if the family has no such one. */
@@ -295,8 +301,8 @@ static void choose_parts(redis_plan *p) {
   if (p->at[ATTRIBUTE_ENCODING] >= 0) add_step(p, STEP_ENCODING);
   if (p->at[ATTRIBUTE_BYTES] >= 0) add_step(p, STEP_MEMORY);
   bool type_wanted = p->at[ATTRIBUTE_TYPE] >= 0 && !(p->type_scanned && !p->direct);
-  /* Keys that are asked for are often not there, and no field says so too. */
-  if (p->direct && p->table == TABLE_FAMILY && p->at[ATTRIBUTE_TTL] < 0) type_wanted = true;
+  bool few = p->direct && p->n_keys <= FEW_KEYS;
+  if (few && p->table == TABLE_FAMILY && p->at[ATTRIBUTE_TTL] < 0) type_wanted = true;
   if (type_wanted || (!known && !named)) add_step(p, STEP_TYPE);
 }
 
@@ -349,16 +355,25 @@ static void print_limits(buffer *out, const redis_plan *p) {
   if (p->descending) buffer_text(out, " descending");
 }
 
+static void print_keys(buffer *out, size_t n) {
+  char digits[INTEGER_BYTES];
+  buffer_append(out, digits, value_format_integer((int64_t)n, digits));
+  buffer_text(out, n == 1 ? " key" : " keys");
+}
+
+/* Printed for each look-up, so without printf(). */
 static const char *print_text(compiler *x) {
   const redis_plan *p = x->plan;
   buffer out = {0};
   if (p->table == TABLE_NATIVE) print_native(&out, &p->relation->native);
-  else if (p->direct) buffer_printf(&out, "%zu key%s", p->n_keys, p->n_keys == 1 ? "" : "s");
+  else if (p->direct) print_keys(&out, p->n_keys);
   else print_scan(&out, x);
   for (int i = 0; i < p->n_steps; i++) {
-    buffer_printf(&out, "; %s", redis_step_command(p->steps[i]));
+    buffer_text(&out, "; ");
+    buffer_text(&out, redis_step_command(p->steps[i]));
     for (int k = 0; p->steps[i] == STEP_FAMILY && k < p->n_fields; k++) {
-      buffer_printf(&out, " %s", p->fields[k]);
+      buffer_char(&out, ' ');
+      buffer_text(&out, p->fields[k]);
     }
     print_limits(&out, p);
   }
@@ -395,7 +410,7 @@ bool redis_driver_compile(const query *q, uint32_t version, arena *a, request *o
   for (int i = 0; i < q->n_filter; i++) apply(&x, &q->filter[i]);
   p->descending = q->n_order_by > 0 && q->order_by[0].descending;
   p->type_scanned = version >= VERSION_TYPE_FILTER && is_scanned_type(p->type);
-  if (p->table != TABLE_NATIVE) finish_match(&x);
+  if (p->table != TABLE_NATIVE && !p->direct) finish_match(&x);
   choose_steps(p);
   if (!redis_step_prepare(p, a)) return error_memory(e);
   *out = (request){.compiled = p, .query = q};

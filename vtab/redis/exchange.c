@@ -1,8 +1,9 @@
 /*
 ** exchange.c - commands out, replies in, errors.
 **
-** hiredis formats the commands and parses the replies; the bytes travel
-** through transport.c.  The parser builds no objects: each element goes to a
+** hiredis formats the commands and parses the replies, except that a command
+** which is the same for every key is written here; the bytes travel through
+** transport.c.  The parser builds no objects: each element goes to a
 ** sink as it is parsed, so a reply of any size is read in bounded memory, and
 ** what a server announces is never believed: only what has arrived takes
 ** memory.
@@ -24,6 +25,7 @@
 
 enum {
   PORTION = 64 * 1024,         /* of one read */
+  COUNT_BYTES = 32,            /* of a length in the protocol, with room to spare */
   ABANDON_MS = 300,            /* how long replies that nobody wants are waited for */
   ABANDON_BYTES = 16 << 20
 };
@@ -136,35 +138,44 @@ bool redis_addf(redis_node *n, tskdb_error *e, const char *format, ...) {
   return add_formatted(n, text, length, e);
 }
 
+/* "*12\r\n", "$3\r\n": at most 24 bytes, at OUT; returns their end. */
+static char *put_count(char *out, char mark, size_t n) {
+  *out++ = mark;
+  out += value_format_integer((int64_t)n, out);
+  *out++ = '\r';
+  *out++ = '\n';
+  return out;
+}
+
+static char *put_word(char *out, const char *bytes, size_t length) {
+  out = put_count(out, '$', length);
+  memcpy(out, bytes, length);
+  out[length] = '\r';
+  out[length + 1] = '\n';
+  return out + length + 2;
+}
+
 bool redis_form_make(redis_form *out, int argc, const char *const *argv, const size_t *lengths,
-                     arena *a) {
-  static const char empty[] = "\r\n$0\r\n";
-  char *text = NULL;
-  int length = (int)redisFormatCommandArgv(&text, argc, (const char **)(uintptr_t)argv, lengths);
-  const char *at = length > 0 ? memmem(text, (size_t)length, empty, sizeof(empty) - 1) : NULL;
-  *out = (redis_form){0};
-  if (at) {
-    const char *tail = at + sizeof(empty) - 1;
-    out->head_length = (size_t)(at - text) + sizeof("\r\n$") - 1;
-    out->tail_length = (size_t)(text + length - tail);
-    out->head = arena_strndup(a, text, out->head_length);
-    out->tail = arena_strndup(a, tail, out->tail_length);
-  }
-  redisFreeCommand(text);
-  return out->head && out->tail;
+                     int key, arena *a) {
+  size_t most = COUNT_BYTES;
+  for (int i = 0; i < argc; i++) most += lengths[i] + COUNT_BYTES + 2;
+  char *text = arena_alloc(a, most), *at = text;
+  if (!text) return false;
+  at = put_count(at, '*', (size_t)argc);
+  for (int i = 0; i < key; i++) at = put_word(at, argv[i], lengths[i]);
+  *out = (redis_form){.head = text, .head_length = (size_t)(at - text), .tail = at};
+  for (int i = key + 1; i < argc; i++) at = put_word(at, argv[i], lengths[i]);
+  out->tail_length = (size_t)(at - out->tail);
+  return true;
 }
 
 bool redis_add_form(redis_node *n, const redis_form *f, const char *key, size_t length,
                     tskdb_error *e) {
-  char digits[24], *at = digits + sizeof(digits);
-  *--at = '\n';
-  *--at = '\r';
-  size_t rest = length;
-  do *--at = (char)('0' + rest % 10);
-  while (rest /= 10);
+  char count[COUNT_BYTES], *end = put_count(count, '$', length);
   buffer_append(&n->out, f->head, f->head_length);
-  buffer_append(&n->out, at, (size_t)(digits + sizeof(digits) - at));
+  buffer_append(&n->out, count, (size_t)(end - count));
   buffer_append(&n->out, key, length);
+  buffer_append(&n->out, "\r\n", 2);
   buffer_append(&n->out, f->tail, f->tail_length);
   n->owed++;
   return !n->out.failed || error_memory(e);
@@ -174,6 +185,7 @@ bool redis_flush(redis_connection *c, redis_node *n, const wait_scope *w, tskdb_
   if (!n->out.length) return true;
   c->base.round_trips++;
   bool unasked = n->idle && redis_transport_has_input(n->transport);
+  n->fresh = n->idle;
   n->idle = false;
   if (unasked)
     error_set(e, ERROR_NETWORK, "the connection is lost: the server spoke unasked, or left");
@@ -215,6 +227,10 @@ redis_progress redis_receive(redis_connection *c, redis_node *n, redis_sink *s, 
     error_set(e, ERROR_PROTOCOL, "the server sends a value of more than %zu bytes", LONGEST_VALUE);
     return fail(c);
   }
+  /* What was asked for only now is not there yet. */
+  bool fresh = n->fresh;
+  n->fresh = false;
+  if (fresh && !redis_transport_await(n->transport, w, e)) return fail(c);
   if (!redis_transport_receive(n->transport, portion, sizeof(portion), &length, w, e))
     return fail(c);
   c->base.bytes_received += length;

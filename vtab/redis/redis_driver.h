@@ -82,6 +82,8 @@ redis_transport *redis_transport_open(const redis_login *l, const redis_host *at
 void redis_transport_settle(redis_transport *t);
 bool redis_transport_send(redis_transport *t, const char *bytes, size_t length,
                           const wait_scope *w, tskdb_error *e);
+/* Waits until bytes are there or the end; for when none can be there yet. */
+bool redis_transport_await(redis_transport *t, const wait_scope *w, tskdb_error *e);
 /* At least one byte; *N is how many. */
 bool redis_transport_receive(redis_transport *t, char *out, size_t room, size_t *n,
                              const wait_scope *w, tskdb_error *e);
@@ -126,6 +128,7 @@ typedef struct redis_node {
   int64_t owed;                /* replies that are still to come */
   bool *lost;                  /* its connection's `broken`; NULL: it has none */
   bool idle;                   /* none since the last one came, and nothing was sent */
+  bool fresh;                  /* nothing has come since it was idle */
 } redis_node;
 
 typedef enum redis_progress { REDIS_REPLY, REDIS_MORE, REDIS_FAILED } redis_progress;
@@ -140,13 +143,13 @@ bool redis_addf(redis_node *n, tskdb_error *e, const char *format, ...);   /* hi
 
 /* A command with a place for its key: what is the same for every key is formatted once. */
 typedef struct redis_form {
-  const char *head, *tail;     /* before the key's length, behind its bytes */
+  const char *head, *tail;     /* the words before the key, and those behind it */
   size_t head_length, tail_length;
 } redis_form;
 
-/* The command ARGV, of which the first empty word is the key's place, in A; false without memory. */
+/* The command ARGV, of which word KEY is the key's place, in A; false without memory. */
 bool redis_form_make(redis_form *out, int argc, const char *const *argv, const size_t *lengths,
-                     arena *a);
+                     int key, arena *a);
 /* Adds it with this key. */
 bool redis_add_form(redis_node *n, const redis_form *f, const char *key, size_t length,
                     tskdb_error *e);

@@ -31,6 +31,7 @@ enum {
   COUNT = 1000,
   PIPELINE = 1000,             /* keys of a pipeline, of small values */
   LEAST_PIPELINE = 8,
+  AGAIN = 500,                 /* keys to be asked for once more that are worth a pipeline */
   PIPELINE_BYTES = 4 << 20,    /* what a pipeline's replies should have at most */
   SPARE_BYTES = 4 << 20,
   MOST_TRIES = 50              /* of a key that moves */
@@ -75,6 +76,7 @@ struct scan {
   page *first, *last;          /* in the order of their commands */
   page *sending;               /* the first with keys that have not been sent, NULL: none */
   page *arriving;              /* what SCAN's reply is filling */
+  page *again;                 /* keys to be asked for once more, when there are enough of them */
   /* SCAN */
   bool scanning;               /* some node has keys left */
   int scan_node;
@@ -88,6 +90,7 @@ struct scan {
   int reads;                   /* keys under way */
   uint64_t bytes_before;       /* of the connection, at the start */
   int64_t keys_done;
+  int64_t absent;              /* of them: not there, as far as their replies say */
   buffer error;                /* the present reply is this error */
   bool has_error, failed;
   redis_native native;         /* TABLE_NATIVE: the command, without words until it is sent */
@@ -206,6 +209,7 @@ void redis_driver_scan_close(scan *s) {
     page_free(p);
   }
   page_free(s->arriving);
+  page_free(s->again);
   redis_seen_free(s->seen);
   batch_free(&s->spare);
   buffer_free(&s->reading.text);
@@ -241,12 +245,18 @@ static bool push(scan *s, flight f) {
   return true;
 }
 
+/* Whether keys are asked for their type at once: where most are not there, or without a field. */
+static bool are_doubtful(const scan *s) {
+  const redis_plan *p = s->plan;
+  return p->steps[p->n_steps - 1] == STEP_FAMILY && 2 * s->absent > s->keys_done;
+}
+
 /* The commands of one key; with its type, if that is in doubt. */
 static bool send_key(scan *s, redis_node *n, page *p, int number) {
   const redis_plan *plan = s->plan;
   const page_key *k = &p->keys[number];
   const char *bytes = buffer_cstr(&p->bytes) + k->offset;
-  int steps = plan->n_steps + k->check;
+  int steps = plan->n_steps + (k->check || are_doubtful(s));
   for (int i = 0; i < steps; i++) {
     redis_step step = i < plan->n_steps ? plan->steps[i] : STEP_TYPE;
     int count;
@@ -324,6 +334,18 @@ static bool next_scan(scan *s) {
   return s->scanning;
 }
 
+static bool has_unsent(const scan *s) {
+  return s->sending && (s->sending->next || s->sending->sent < s->sending->n);
+}
+
+/* Keys to be asked for once more leave when there are many, or when nothing else is to be done. */
+static void release_again(scan *s) {
+  bool last = s->reads == 0 && !has_unsent(s);
+  if (!s->again || (s->again->n < AGAIN && !last)) return;
+  enqueue(s, s->again);
+  s->again = NULL;
+}
+
 /* Turns to the node of what is to be sent next, when nothing is under way. */
 static bool choose_node(scan *s, const wait_scope *w) {
   if (s->head < s->tail) return true;
@@ -344,6 +366,7 @@ static bool is_last_pipeline(const scan *s, int size) {
 /* SCAN replies are here before those of the reads behind them. */
 static bool top_up(scan *s, const wait_scope *w) {
   if (s->plan->table == TABLE_NATIVE) return s->native.words || send_native(s, w);
+  release_again(s);
   if (!choose_node(s, w)) return false;
   redis_node *n = s->c->nodes[s->node];
   int size = pipeline_size(s);
@@ -440,20 +463,15 @@ static void take(redis_sink *base, const redis_element *x) {
   }
 }
 
-/* Asks for the key once more, behind all others. */
+/* The key will be asked for once more, together with others. */
 static bool ask_again(scan *s, const page *p, int number, int node, bool asking, bool check) {
   const page_key old = p->keys[number];
-  page *again = page_new();
-  if (!again) return error_memory(s->e);
-  page_key *k = page_add(again, buffer_cstr(&p->bytes) + old.offset, old.length, node);
-  if (!k) {
-    page_free(again);
-    return error_memory(s->e);
-  }
+  if (!s->again && !(s->again = page_new())) return error_memory(s->e);
+  page_key *k = page_add(s->again, buffer_cstr(&p->bytes) + old.offset, old.length, node);
+  if (!k) return error_memory(s->e);
   k->tries = (uint8_t)(old.tries + 1);
   k->asking = asking;
   k->check = check;
-  enqueue(s, again);
   return k->tries < MOST_TRIES ||
          error_set(s->e, ERROR_NETWORK, "a key is redirected from node to node without end");
 }
@@ -491,6 +509,7 @@ static bool end_key(scan *s, const flight *f) {
     else ok = ask_again(s, p, f->key, s->node, p->keys[f->key].asking, true);
   }
   if (r->open_row) redis_drop_row(r);
+  s->absent += r->doubt || r->fate == FATE_GONE;
   p->done++;
   s->reads--;
   s->keys_done++;
@@ -529,8 +548,7 @@ static bool has_work(const scan *s) {
   if (s->plan->limit >= 0 && s->reading.rows >= s->plan->limit) return false;
   if (s->head < s->tail) return true;
   if (s->plan->table == TABLE_NATIVE) return !s->native.words;
-  return (s->sending && (s->sending->next || s->sending->sent < s->sending->n)) ||
-         (s->scanning && s->scan_node < s->c->n_nodes);
+  return has_unsent(s) || s->again || (s->scanning && s->scan_node < s->c->n_nodes);
 }
 
 /* Rows that came after the last batch was full are the beginning of this one, and

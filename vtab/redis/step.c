@@ -37,6 +37,15 @@ const char *redis_step_command(redis_step step) { return steps[step].command; }
 
 /* ---- commands ------------------------------------------------------------ */
 
+enum { WORDS_MAX = 8 };        /* of a command without a list */
+
+/* WORDS, which are texts; the second one is the key's place. */
+static bool form_words(redis_form *f, int n, const char *const *words, arena *a) {
+  size_t lengths[WORDS_MAX];
+  for (int i = 0; i < n; i++) lengths[i] = strlen(words[i]);
+  return redis_form_make(f, n, words, lengths, 1, a);
+}
+
 /* With all of a plan's fields or elements behind the key. */
 static bool form_many(const redis_plan *p, redis_step step, redis_form *f, arena *a) {
   bool family = step == STEP_FAMILY;
@@ -46,18 +55,16 @@ static bool form_many(const redis_plan *p, redis_step step, redis_form *f, arena
   if (!words || !lengths) return false;
   words[0] = steps[step].command;
   lengths[0] = strlen(words[0]);
-  words[1] = "";
-  lengths[1] = 0;
   for (size_t i = 0; i < count; i++) {
     words[i + 2] = family ? p->fields[i] : p->elements[i].bytes;
     lengths[i + 2] = family ? p->field_lengths[i] : p->elements[i].length;
   }
-  return redis_form_make(f, (int)count + 2, words, lengths, a);
+  return redis_form_make(f, (int)count + 2, words, lengths, 1, a);
 }
 
 /* A number as text, in OUT. */
-static const char *digits(int64_t number, char *out, size_t size) {
-  snprintf(out, size, "%" PRId64, number);
+static const char *digits(int64_t number, char *out) {
+  value_format_integer(number, out);
   return out;
 }
 
@@ -69,10 +76,10 @@ static bool form_scores(const redis_plan *p, redis_form *f, arena *a) {
   at = high;
   if (p->score_below) *at++ = '(';
   at[redis_print_score(p->score_high, at)] = 0;
-  const char *words[8] = {p->descending ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE", "",
+  const char *words[WORDS_MAX] = {p->descending ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE", "",
                           p->descending ? high : low, p->descending ? low : high, "WITHSCORES",
-                          "LIMIT", "0", digits(p->limit, limit, sizeof(limit))};
-  return redis_form_make(f, p->limit >= 0 ? 8 : 5, words, NULL, a);
+                          "LIMIT", "0", digits(p->limit, limit)};
+  return form_words(f, p->limit >= 0 ? 8 : 5, words, a);
 }
 
 /* Redis counts from the end where an index is negative; -1 is the last one. */
@@ -81,9 +88,8 @@ static bool form_list(const redis_plan *p, redis_form *f, arena *a) {
   int64_t low = p->index_low > 0 ? p->index_low : 0, high = p->index_high;
   if (p->limit > 0 && p->limit - 1 < high - low) high = low + p->limit - 1;
   if (high == INT64_MAX) high = -1;
-  const char *words[4] = {"LRANGE", "", digits(low, low_text, sizeof(low_text)),
-                          digits(high, high_text, sizeof(high_text))};
-  return redis_form_make(f, 4, words, NULL, a);
+  const char *words[4] = {"LRANGE", "", digits(low, low_text), digits(high, high_text)};
+  return form_words(f, 4, words, a);
 }
 
 static bool form_span(const redis_plan *p, int i, redis_form *f, arena *a) {
@@ -92,23 +98,23 @@ static bool form_span(const redis_plan *p, int i, redis_form *f, arena *a) {
   if (p->n_spans && p->spans[i].high < UINT64_MAX) {
     snprintf(high, sizeof(high), "%" PRIu64, p->spans[i].high);
   }
-  const char *words[6] = {"XRANGE", "",      low,
-                          high,     "COUNT", digits(p->limit, limit, sizeof(limit))};
+  const char *words[6] = {"XRANGE", "", low, high, "COUNT", digits(p->limit, limit)};
   size_t lengths[6];
   for (int k = 0; k < 6; k++) lengths[k] = strlen(words[k]);
   if (p->by_element) {
     words[2] = words[3] = p->elements[0].bytes;
     lengths[2] = lengths[3] = p->elements[0].length;
   }
-  return redis_form_make(f, p->limit > 0 ? 6 : 4, words, lengths, a);
+  return redis_form_make(f, p->limit > 0 ? 6 : 4, words, lengths, 1, a);
 }
 
 /* A command of one word or two, and the key. */
 static bool form_plain(redis_step step, redis_form *f, arena *a) {
   const char *command = steps[step].command, *second = strchr(command, ' ');
-  const char *words[3] = {command, second ? second + 1 : "", ""};
-  size_t lengths[3] = {strcspn(command, " "), strlen(words[1]), 0};
-  return redis_form_make(f, second ? 3 : 2, words, lengths, a);
+  int n = second ? 2 : 1;
+  const char *words[3] = {command, second ? second + 1 : ""};
+  size_t lengths[3] = {strcspn(command, " "), strlen(words[1])};
+  return redis_form_make(f, n + 1, words, lengths, n, a);
 }
 
 static bool form_step(const redis_plan *p, redis_step step, int span, redis_form *f, arena *a) {

@@ -303,6 +303,10 @@ bool redis_transport_send(redis_transport *t, const char *bytes, size_t length, 
   return true;
 }
 
+bool redis_transport_await(redis_transport *t, const wait_scope *w, tskdb_error *e) {
+  return wait_for(t, POLLIN, w, e);
+}
+
 bool redis_transport_receive(redis_transport *t, char *out, size_t room, size_t *n,
                              const wait_scope *w, tskdb_error *e) {
   for (*n = 0; *n == 0;) {
