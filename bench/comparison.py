@@ -24,6 +24,7 @@ class Comparison:
         self.build, self.runs, self.json_file = os.path.abspath(build), runs, json_file
         self.results, self.complete = [], False
         self.servers = {name: address.server(name) for name in ("postgres", "mysql", "mongo", "redis")}
+        self.outer_sizes = []   # of the tables with the keys of joins (joins.py)
 
     # --- runners --------------------------------------------------------------------------------
 

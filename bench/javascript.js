@@ -8,8 +8,8 @@
 //   node javascript.js group SERVER                  bench counted by n % 10 in a Map
 //   node javascript.js groupasked SERVER             the same by the server
 //
-// A server is postgres, mysql, mongo or redis, its URL in $TSKDB_TEST_...; Redis' source tables are in
-// databases of their own (joins.py).  Prints "seconds wall, seconds CPU, peak KiB" of all but connecting,
+// A server is postgres, mysql, mongo or redis, its URL in $TSKDB_TEST_..., that of a join's SOURCE in
+// $BENCH_OUTER.  Prints "seconds wall, seconds CPU, peak KiB" of all but connecting,
 // then the number of rows and sums.  Each value is turned into a number or a string, as an
 // application would use it (pg and mysql2 give decimals as text, ioredis everything).
 'use strict';
@@ -65,12 +65,11 @@ async function connectMongo(url) {
   };
 }
 
-async function connectRedis(url, table) {
+async function connectRedis(url) {
   const Redis = require('ioredis');
   const at = new URL(url);
-  const database = Number(at.pathname.slice(1) || 0) + (table ? table.split('_').pop().length : 0);
   const client = new Redis({ host: at.hostname, port: Number(at.port), username: decodeURIComponent(at.username),
-    password: decodeURIComponent(at.password), db: database });
+    password: decodeURIComponent(at.password), db: Number(at.pathname.slice(1) || 0) });
   const row = (names, id, values) => {
     const r = { id };
     names.forEach((name, i) => { if (name !== 'id') r[name] = values[i]; });
@@ -99,8 +98,8 @@ async function connectRedis(url, table) {
 
 const connectors = { postgres: connectPostgres, mysql: connectMysql, mongo: connectMongo, redis: connectRedis };
 
-function connect(server, table) {
-  return connectors[server](process.env['TSKDB_TEST_' + server.toUpperCase()], table);
+function connect(server, url) {
+  return connectors[server](url || process.env['TSKDB_TEST_' + server.toUpperCase()]);
 }
 
 function use(total, r, key) {
@@ -165,7 +164,7 @@ const work = {
 async function main() {
   const [what, ...rest] = process.argv.slice(2);
   const joins = what.startsWith('join');
-  const servers = [await connect(rest.shift(), joins && rest[rest.length - 1])];
+  const servers = [await connect(rest.shift(), process.env.BENCH_OUTER)];
   if (joins) servers.push(await connect(rest.shift()));
   const start = process.hrtime.bigint(), before = process.cpuUsage();
   const answer = await work[what](servers, ...rest);

@@ -59,13 +59,16 @@ def one_server(c, server, node, rows):
 def two_servers(c, source, into, node, n):
     def ours(sql):
         return c.host(joins.join_setup(c, source, into, n), "scan", sql)
+
+    def theirs(what):
+        return node(what, source, into, table, BENCH_OUTER=str(joins.outer_address(c, source, n)))
     table, key = f"bench_outer_{n}", joins.KEY[into]
-    c.pair(f"{n} keys from {source} into {into}", ours(joins.join_sql(into, n)), node("join", source, into, table),
+    c.pair(f"{n} keys from {source} into {into}", ours(joins.join_sql(into, n)), theirs("join"),
            "JavaScript", same_count, target=TARGET, keys=n, source=source, into=into)
     if source != into:
         group = (f"SELECT b.n % 10, count(*) FROM a.{table} o CROSS JOIN b.bench b ON b.{key} = o.k"
                  " GROUP BY b.n % 10")
-        c.pair(f"{n} keys from {source} into {into}, GROUP BY", ours(group), node("joingroup", source, into, table),
+        c.pair(f"{n} keys from {source} into {into}, GROUP BY", ours(group), theirs("joingroup"),
                "JavaScript", same_count, target=TARGET, keys=n, source=source, into=into, group=True)
 
 
@@ -87,8 +90,8 @@ def main():
     sizes = [int(n) for n in options.outer.split(",") if n]
     joins.make_tables(c, servers, sizes, options.rows)
 
-    def node(*what):
-        environment = {"NODE_PATH": os.path.join(folder, "node_modules")}
+    def node(*what, **environment):
+        environment["NODE_PATH"] = os.path.join(folder, "node_modules")
         return lambda: c.run("node", os.path.join(HERE, "javascript.js"), *what, **environment)
     c.heading()
     for server in servers:

@@ -47,11 +47,11 @@ MANY = {
 # --- the tables ----------------------------------------------------------------------------------
 
 def outer_address(c, server, n):
-    """Redis has outer rows in databases of their own: SCAN goes through all keys of one, and tables are
-    found by a sample.  As many databases on as N has digits (javascript.js knows)."""
+    """Redis has the outer rows of each size in a database of their own: SCAN goes through all keys of
+    one, and tables are found by a sample."""
     moved = Address(str(c.servers[server]))
     if server == "redis":
-        moved.database = str(int(moved.database or 0) + len(str(n)))
+        moved.database = str(int(moved.database or 0) + 1 + c.outer_sizes.index(n))
     return moved
 
 
@@ -78,6 +78,7 @@ def redis_eval(c, address, script, *arguments):
 
 def make_tables(c, servers, sizes, inner):
     """The inner table and one outer table of each size at each server."""
+    c.outer_sizes = sizes
     for server in servers:
         if server in OUTER:
             fill(c, server, inner)
