@@ -23,7 +23,7 @@
 #include "vtab/buffer.h"
 #include "vtab/explain.h"
 #include "vtab/memory.h"
-#include "vtab/program.h"
+#include "vtab/overlap.h"
 
 enum {
   COLUMN_ID, COLUMN_SERVER, COLUMN_TABLE, COLUMN_REMOTE, COLUMN_EXACT, COLUMN_SUPERSET, COLUMN_LOCAL,
@@ -42,6 +42,7 @@ typedef struct explain_table {
 
 typedef struct explain_row {
   const char *server, *table;
+  bool causes_overlap, may_be_early;
   explanation what;
 } explain_row;
 
@@ -111,47 +112,53 @@ static int explainClose(sqlite3_vtab_cursor *base) {
 
 /* Which table a cursor of the program is open on. */
 typedef struct opened {
-  int cursor;
+  int number;                  /* of the program's cursor */
   const table *table;
 } opened;
 
 typedef struct reading {
   explain_table *owner;
   explain_cursor *rows;
+  outlook outlook;
+  int address;                 /* of the instruction that is seen */
   opened *opened;
   int n_opened;
   tskdb_error error;
 } reading;
 
-/* The table of ours that the instruction opens, NULL if it is none. */
-static const table *table_opened(const server_directory *d, const instruction *i) {
-  const table *t = d->tables;
-  while (t && !program_opens(i, t)) t = t->next;
-  return t;
-}
-
 static void see_open(reading *p, const instruction *i) {
   p->opened = arena_more(&p->rows->arena, p->opened, (size_t)p->n_opened, sizeof(*p->opened));
   if (!p->opened) return;
-  p->opened[p->n_opened++] = (opened){.cursor = i->p1, .table = table_opened(p->owner->directory, i)};
+  p->opened[p->n_opened++] = (opened){.number = i->p1, .table = program_opened(i, p->owner->directory)};
 }
 
 /* The latest VOpen of that number: a subprogram counts its cursors anew. */
-static const table *table_of(const reading *p, int cursor) {
+static const table *table_of(const reading *p, int number) {
   for (int i = p->n_opened; i-- > 0;) {
-    if (p->opened[i].cursor == cursor) return p->opened[i].table;
+    if (p->opened[i].number == number) return p->opened[i].table;
   }
   return NULL;
 }
 
-static void see_filter(reading *p, int cursor, const char *p4) {
-  const table *t = table_of(p, cursor);
+/* Whether the scan of this instruction may be asked for before SQLite comes to it. */
+static bool may_be_early(const reading *p) {
+  for (int i = 0; i < p->outlook.n; i++) {
+    const outlook_scan *s = &p->outlook.scans[i];
+    if (s->filter == p->address) return overlap_is_wanted(s, &p->rows->arena);
+  }
+  return false;
+}
+
+static void see_filter(reading *p, int number, const char *p4) {
+  const table *t = table_of(p, number);
   explain_cursor *c = p->rows;
   if (!t || !p4) return;
   c->rows = arena_more(&c->arena, c->rows, (size_t)c->n_rows, sizeof(*c->rows));
   if (!c->rows) return;
   explain_row *r = &c->rows[c->n_rows];
   if (!explain_plan(t, p4, &c->arena, &r->what, &p->error)) return;
+  r->causes_overlap = overlap_is_caused_by(t);
+  r->may_be_early = may_be_early(p);
   r->server = arena_strdup(&c->arena, t->server->name);
   r->table = arena_strdup(&c->arena, t->relation->name);
   c->n_rows++;
@@ -159,9 +166,26 @@ static void see_filter(reading *p, int cursor, const char *p4) {
 
 static bool see(void *context, const instruction *i) {
   reading *p = context;
+  p->address++;
   if (strcmp(i->opcode, "VOpen") == 0) see_open(p, i);
   if (strcmp(i->opcode, "VFilter") == 0) see_filter(p, i->p1, i->p4);
   return true;
+}
+
+/* Only with a scan of another server there is something to overlap with. */
+static void add_overlaps(explain_cursor *c) {
+  for (int i = 0; i < c->n_rows; i++) {
+    explain_row *r = &c->rows[i];
+    bool caused = false;
+    for (int k = 0; k < c->n_rows && r->server; k++) {
+      const explain_row *other = &c->rows[k];
+      caused |= other->causes_overlap && other->server && strcmp(other->server, r->server) != 0;
+    }
+    if (!caused || !r->may_be_early) continue;
+    const char *before = r->what.joins ? r->what.joins : "";
+    r->what.joins = arena_printf(&c->arena, "%s%soverlap: asked for while another server's rows"
+                                 " are awaited, where those come first", before, *before ? "\n" : "");
+  }
 }
 
 static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text, int argc,
@@ -174,12 +198,17 @@ static int explainFilter(sqlite3_vtab_cursor *base, int number, const char *text
   if (!statement) return SQLITE_OK;
   sqlite3_free(t->base.zErrMsg);
   t->base.zErrMsg = NULL;
-  reading p = {.owner = t, .rows = c};
+  reading p = {.owner = t, .rows = c, .address = -1};
+  program whole;
+  if (program_compile(t->db, statement, &c->arena, &whole)) {
+    outlook_read(&whole, t->directory, &c->arena, &p.outlook);
+  }
   int rc = program_visit(t->db, statement, see, &p);
   if (rc != SQLITE_OK) {
     t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", sqlite3_errmsg(t->db));
     return rc;
   }
+  add_overlaps(c);
   if (c->arena.failed) return SQLITE_NOMEM;
   if (error_is_set(&p.error)) {
     t->base.zErrMsg = sqlite3_mprintf("tskdb_explain: %s", p.error.text);

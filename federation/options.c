@@ -54,6 +54,7 @@ static const option table[] = {
   {"prefetch", OPTION_BOOL, AT(prefetch), 1, 0, 1, false, "true or false"},
   {"batch_keys", OPTION_BOOL, AT(batch_keys), 1, 0, 1, false, "true or false"},
   {"fetch_whole", OPTION_BOOL, AT(fetch_whole), 1, 0, 1, false, "true or false"},
+  {"overlap", OPTION_BOOL, AT(overlap), 1, 0, 1, false, "true or false"},
   {"run_lengths", OPTION_BOOL, AT(run_lengths), 1, 0, 1, false, "true or false"},
   {"residual_rows", OPTION_INT, AT(residual_rows), 1000, -1, 1000000000, false,
    "rows of a table, 0 to 1000000000, -1 for never"},

@@ -33,7 +33,7 @@ typedef struct options {
   option_list pushdown_off;  /* globs of tables for which it is off */
   bool bulk;
   bool prefetch;
-  bool batch_keys, fetch_whole, run_lengths;   /* see vtab/server.h */
+  bool batch_keys, fetch_whole, overlap, run_lengths;   /* see vtab/server.h */
   int residual_rows;         /* see vtab/server.h */
   int memory;                /* bytes of rows that are kept for one table's probes */
   bool read_only;

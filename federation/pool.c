@@ -301,13 +301,24 @@ static bool is_alive(pool *p, slot *s, const wait_scope *user) {
   return false;
 }
 
-connection *pool_acquire(pool *p, const void *owner, const wait_scope *w, tskdb_error *e) {
+connection *pool_acquire_idle(pool *p, const void *owner) {
+  enter(p);
+  slot *s = find_idle(p);
+  if (s) {
+    s->state = SLOT_BUSY;
+    s->owner = owner;
+  }
+  leave();
+  return s ? s->connection : NULL;
+}
+
+connection *pool_acquire(pool *p, const void *owner, bool wait, const wait_scope *w, tskdb_error *e) {
   int64_t start_us = wait_now_us(), now_us = start_us;
   for (;; now_us = wait_now_us()) {
     bool ping = false;
     slot *s = take_slot(p, owner, now_us, &ping);
     if (!s) {
-      if (!wait_for_slot(p, owner, w, start_us, e)) return NULL;
+      if (!wait || !wait_for_slot(p, owner, w, start_us, e)) return NULL;
       continue;
     }
     if (!s->connection) return open_slot(p, s, w, e);

@@ -29,8 +29,11 @@ void pool_unref(pool *p);
 /* A healthy connection that nobody else uses: an idle one, else a new one,
 ** else it waits for one that is given back, as long as W says.  OWNER is
 ** whoever must not wait for itself: if it holds all connections, that is an
-** error at once.  NULL with an error. */
-connection *pool_acquire(pool *p, const void *owner, const wait_scope *w, tskdb_error *e);
+** error at once.  NULL with an error; without WAIT also where none is free, without an error. */
+connection *pool_acquire(pool *p, const void *owner, bool wait, const wait_scope *w, tskdb_error *e);
+
+/* An idle one for OWNER, as it is: it may have died unnoticed. NULL: there is none. */
+connection *pool_acquire_idle(pool *p, const void *owner);
 
 /* Gives C back.  A dirty one is reset first, a broken one closed. */
 void pool_release(pool *p, connection *c);

@@ -19,6 +19,7 @@
 #include "federation/server.h"
 #include "vtab/buffer.h"
 #include "vtab/memory.h"
+#include "vtab/overlap.h"
 
 /* A native statement that tskdb_query() has been used with. */
 struct described {
@@ -84,6 +85,7 @@ void registry_dereference(registry *r) {
     r->described = d->next;
     described_free(d);
   }
+  overlap_free_all(&r->base);
   requests_clear(&r->requests);
   mem_free(r);
 }

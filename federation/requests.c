@@ -51,7 +51,7 @@ void requests_add(request_log *l, const char *server_name, const request_record 
       .error = r->error ? cut(r->error, ERROR_BYTES) : NULL,
       .started = r->started, .first_ms = r->first_ms, .last_ms = r->last_ms,
       .rows = r->rows, .bytes = r->bytes, .round_trips = r->round_trips, .kind = r->kind,
-      .keys = r->keys, .hits = r->hits, .misses = r->misses, .spilled = r->spilled};
+      .keys = r->keys, .ahead_ms = r->ahead_ms, .hits = r->hits, .misses = r->misses, .spilled = r->spilled};
   bool complete = added.server && added.text && (added.error || !r->error);
   if (complete) *place = added, l->last_id++;
   const logged_request *unwanted = complete ? &old : &added;

@@ -18,6 +18,7 @@ typedef struct logged_request {
   int64_t rows, bytes, round_trips;
   const char *kind;        /* static; NULL: no scan */
   int64_t keys, hits, misses, spilled;
+  double ahead_ms;
 } logged_request;
 
 /* A ring; {0} is an empty one. */

@@ -15,15 +15,28 @@
 #include "vtab/buffer.h"
 #include "vtab/interrupt.h"
 #include "vtab/memory.h"
+#include "vtab/overlap.h"
 #include "vtab/url.h"
 
 /* ---- what tables see --------------------------------------------------- */
 
 static connection *server_acquire(server *base, const wait_scope *w, tskdb_error *e) {
   attached_server *s = (attached_server *)base;
-  connection *c = pool_acquire(s->pool, s->registry, w, e);
+  server_directory *d = &s->registry->base;
+  bool early = overlap_is_under_way(d);
+  connection *c = pool_acquire(s->pool, s->registry, !early, w, e);
+  if (!c && early && !error_is_set(e)) {
+    /* Before anybody waits, what was sent early gives way. */
+    overlap_cancel(d, NULL);
+    c = pool_acquire(s->pool, s->registry, true, w, e);
+  }
   if (!c) error_server(e, base->name);
   return c;
+}
+
+static connection *server_acquire_idle(server *base) {
+  attached_server *s = (attached_server *)base;
+  return pool_acquire_idle(s->pool, s->registry);
 }
 
 static void server_release(server *base, connection *c) {
@@ -80,10 +93,11 @@ attached_server *server_new(registry *r, const char *name, const char *address, 
       .options = {.pushdown = o->pushdown, .bulk = o->bulk, .prefetch = o->prefetch,
                   .timeout_ms = o->timeout_ms,
                   .batch_bytes = (size_t)o->batch_bytes, .batch_keys = o->batch_keys,
-                  .fetch_whole = o->fetch_whole, .run_lengths = o->run_lengths,
+                  .fetch_whole = o->fetch_whole, .overlap = o->overlap,
+                  .run_lengths = o->run_lengths,
                   .residual_rows = o->residual_rows,
                   .memory = (size_t)o->memory},
-      .acquire = server_acquire, .release = server_release, .record = server_record,
+      .acquire = server_acquire, .acquire_idle = server_acquire_idle, .release = server_release, .record = server_record,
       .remember = server_remember, .retain = server_retain, .unref = server_unref};
   s->schema = d ? SCHEMA_MEMORY : SCHEMA_FILE;
   if (d) s->pool = find_pool(address, d, o);
@@ -146,7 +160,7 @@ typedef struct errand {
 static bool errand_begin(errand *x, attached_server *s, tskdb_error *e) {
   struct timespec now;
   *x = (errand){.server = s, .wait = interrupt_scope(s->registry->db, s->options.timeout_ms)};
-  x->connection = pool_acquire(s->pool, s->registry, &x->wait, e);
+  x->connection = server_acquire(&s->base, &x->wait, e);
   if (!x->connection) return false;
   clock_gettime(CLOCK_REALTIME, &now);
   x->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9;

@@ -231,6 +231,8 @@ static void fill_requests(registry *r, sheet *out) {
     put_count(out, q->hits);
     put_count(out, q->misses);
     put_count(out, q->spilled);
+    if (q->ahead_ms > 0) sheet_real(out, q->ahead_ms);
+    else sheet_null(out);
     sheet_end_row(out);
   }
 }
@@ -251,7 +253,7 @@ static const snapshot snapshots[] = {
    " needs TEXT, verdict TEXT, reason TEXT, words TEXT, text TEXT, min_version INTEGER)", 11, fill_pushdown},
   {"tskdb_requests", "CREATE TABLE x(id INTEGER, server TEXT, statement TEXT, started REAL, first_ms REAL,"
    " last_ms REAL, rows INTEGER, bytes INTEGER, round_trips INTEGER, error TEXT, kind TEXT, keys INTEGER,"
-   " hits INTEGER, misses INTEGER, spilled INTEGER)", 15, fill_requests},
+   " hits INTEGER, misses INTEGER, spilled INTEGER, ahead_ms REAL)", 16, fill_requests},
 };
 
 int tables_register(registry *r) {

@@ -58,6 +58,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/redis.test \
 	%reldir%/vtab/scan.test \
 	%reldir%/vtab/joins.test \
+	%reldir%/vtab/overlap.test \
 	%reldir%/vtab/contract.test \
 	%reldir%/faults/hostile.test \
 	%reldir%/faults/spoiled.test \

@@ -32,19 +32,18 @@
 
 #include "vtab/buffer.h"
 #include "vtab/identity.h"
+#include "vtab/inquiry.h"
 #include "vtab/interrupt.h"
 #include "vtab/keyed.h"
 #include "vtab/memory.h"
-#include "vtab/proof.h"
+#include "vtab/overlap.h"
 #include "vtab/remote.h"
-#include "vtab/residual.h"
 #include "vtab/text_memo.h"
 
 enum {
   KEEPS_CURSORS = 3041000,       /* the SQLite from which on parking is not needed */
   SPARE_BYTES = 16 * 1024,       /* of a batch that is kept with its cursor */
-  SPARE_ROWS = 256,
-  BULK_ROWS = 2000               /* a relation of so many, or of nobody knows how many */
+  SPARE_ROWS = 256
 };
 
 typedef enum cursor_mode { MODE_STREAM, MODE_STORED, MODE_SPILLED } cursor_mode;
@@ -70,14 +69,14 @@ struct cursor {
   /* the scan; zero from here on when it has ended */
   bool begun;
   arena arena;                 /* query, request, converted values */
-  query query;
+  inquiry inquiry;
   remote remote;
+  overlap *overlap;            /* that has sent the request before; NULL: none, owned */
   cursor_mode mode;
   batch batch;
   uint32_t row;                /* current one, in batch */
   store_row stored;            /* current one, in the store */
   bool spill_more;             /* the key has rows beyond the batch */
-  bool counted;                /* the batch's last column says how often each row is there */
   int64_t repeat;              /* how often the current row is still to come */
   bool looked_through;         /* cursor_upcoming() is inside */
   identity ids;                /* of rows without a key */
@@ -107,17 +106,23 @@ cursor *cursor_newest(const server_directory *d) { return d->cursors; }
 cursor *cursor_older(const cursor *c) { return c->next; }
 uint64_t cursor_identity(const cursor *c) { return c->identity; }
 
+bool cursor_scans(const cursor *c, const table *t, const char *plan_text) {
+  return c->table == t && c->begun && strcmp(c->plan_text ? c->plan_text : "", plan_text) == 0;
+}
+
 /* E is the error that ended the scan, NULL if none did. */
 static void cursor_end_scan(cursor *c, const tskdb_error *e) {
   if (!c->begun) return;
   c->begun = false;
   bool asked = c->remote.connection != NULL;
   remote_stop(&c->remote, e);
+  overlap_free(c->overlap);
+  c->overlap = NULL;
   if (asked && c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
   c->mode = MODE_STREAM;
   c->row = 0;
   c->stored = (store_row){0};
-  c->spill_more = c->counted = false;
+  c->spill_more = c->inquiry.counted = false;
   c->repeat = 0;
   c->has_id = false;
   identity_free(&c->ids);
@@ -200,6 +205,7 @@ void table_forget(table *t) {
 void cursor_close(cursor *c) {
   table *t = c->table;
   cursor_end_scan(c, NULL);
+  overlap_cancel(t->directory, c);
   *c->link = c->next;
   if (c->next) c->next->link = c->link;
   if (sqlite_version() < KEEPS_CURSORS) park(c);
@@ -306,7 +312,7 @@ static value *read_arguments(cursor *c, int argc, sqlite3_value **argv) {
 ** without groups may be 0. */
 static void set_repeat(cursor *c) {
   c->repeat = 1;
-  for (; c->counted && c->row < c->batch.n_rows; c->row++) {
+  for (; c->inquiry.counted && c->row < c->batch.n_rows; c->row++) {
     c->repeat = batch_at(&c->batch, c->batch.n_columns - 1, c->row).integer;
     if (c->repeat > 0) break;
   }
@@ -317,62 +323,37 @@ static void set_repeat(cursor *c) {
 static void settle(cursor *c) {
   if (c->remote.more || !c->remote.connection) return;
   remote_stop(&c->remote, NULL);
-  const query *q = &c->query;
-  if (!q->n_filter && !q->n_group_by && !q->has_limit && !c->counted) {
+  overlap_free(c->overlap);
+  c->overlap = NULL;
+  const query *q = &c->inquiry.query;
+  if (!q->n_filter && !q->n_group_by && !q->has_limit && !c->inquiry.counted) {
     table_has_rows(c->table, (double)c->remote.record.rows);
   }
   if (c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
   arena_reset(&c->arena);
 }
 
-/* What the statement's program allows to ask for less than all rows. */
-static bool ask_for_less(cursor *c, const value *arguments, int n, plan_rows *kind,
-                         tskdb_error *e) {
-  if (c->one_row || (c->keyed && keyed_probes(c->keyed) > 1)) return true;
-  plan_subject subject = table_subject(c->table);
-  const proof *p = &c->proof;
-  bool limited = c->plan.limit != PLAN_LOCAL && *kind == ROWS_EXACT;
-  bool residual = residual_is_wanted(c->table, &c->plan);
-  bool countable = c->plan.limit == PLAN_LOCAL && plan_is_countable(&c->plan, &subject);
-  if (!limited && !residual && !countable) return true;
-  if (!proof_read(&c->proof, c->table, &c->plan, c->plan_text)) return true;
-  if (limited && p->plain) {
-    plan_limit(&c->plan, arguments, n, &c->query);
-  } else if (residual && p->residual &&
-             !residual_apply(p->residual, p->statement, c->table, &c->arena, &c->query, kind)) {
-    return error_memory(e);
-  }
-  if (countable && p->reads_only) {
-    c->counted = true;
-    return plan_runs(&c->plan, &subject, &c->arena, &c->query) || error_memory(e);
-  }
-  return true;
+/* Sends the request, unless that was done before, and fetches the first rows. */
+static bool start(cursor *c, tskdb_error *e) {
+  remote *r = &c->remote;
+  bool again = c->keyed && keyed_probes(c->keyed) > 1;
+  c->overlap = overlap_take(c->table, &r->request);
+  if (!c->one_row && !again) overlap_begin(c->table, c);
+  if (!c->overlap) return remote_start(r, &c->batch, e);
+  return overlap_start(c->overlap, r, &c->batch, e);
 }
 
 static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e) {
-  server *s = c->table->server;
-  plan_subject subject = table_subject(c->table);
-  plan_rows kind;
-  if (!plan_query(&c->plan, &subject, arguments, n, &c->arena, &c->query, &kind)) {
-    return error_memory(e);
-  }
-  int planned = c->query.n_filter;
-  if (!ask_for_less(c, arguments, n, &kind, e)) return false;
-  double rows = c->table->relation->rows;
-  c->query.bulk = s->options.bulk && (rows < 0 || rows >= BULK_ROWS);
-  c->query.one_row = c->one_row && kind == ROWS_EXACT;
-  /* The memo knows the plan's own terms. */
-  c->query.memo = c->query.n_filter > planned ? NULL : &c->memo;
-  if (!prepare_batch(c, c->query.n_select, e) || kind == ROWS_EMPTY) {
-    return !error_is_set(e);
-  }
-  c->remote = (remote){.server = s, .wait = &c->wait,
-                       .repeatable = c->table->relation->kind != RELATION_QUERY,
-                       .kind = c->counted ? "runs" : "scan"};
-  if (!s->driver->compile(&c->query, c->table->catalog->version, &c->arena, &c->remote.request, e)) {
-    return false;
-  }
-  if (!remote_start(&c->remote, &c->batch, e)) return false;
+  inquirer who = {.table = c->table, .plan = &c->plan, .plan_text = c->plan_text,
+                  .proof = &c->proof, .memo = &c->memo, .one_row = c->one_row,
+                  .again = c->keyed && keyed_probes(c->keyed) > 1};
+  inquiry *q = &c->inquiry;
+  c->remote = (remote){.server = c->table->server, .wait = &c->wait,
+                       .repeatable = c->table->relation->kind != RELATION_QUERY};
+  if (!inquiry_make(q, &who, arguments, n, &c->arena, &c->remote.request, e)) return false;
+  c->remote.kind = q->counted ? "runs" : "scan";
+  if (!prepare_batch(c, q->query.n_select, e) || q->kind == ROWS_EMPTY) return !error_is_set(e);
+  if (!start(c, e)) return false;
   /* The next batch is under way while this one is read, and while the tables that
   ** are joined with it are probed. */
   remote_read_ahead(&c->remote, c->batch.n_columns);
@@ -382,7 +363,7 @@ static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e)
 
 /* A small answer to a probe is remembered, and read from there. */
 static bool keep(cursor *c, tskdb_error *e) {
-  if (!c->keyed || c->counted || c->remote.more) return true;
+  if (!c->keyed || c->inquiry.counted || c->remote.more) return true;
   if (!keyed_wants(c->keyed, &c->batch)) return true;
   if (!keyed_keep(c->keyed, &c->batch, &c->stored, e)) return false;
   c->mode = MODE_STORED;

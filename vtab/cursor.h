@@ -30,6 +30,9 @@ cursor *cursor_older(const cursor *c);
 /* Tells this cursor, with the plan that it has now, from all others for ever. */
 uint64_t cursor_identity(const cursor *c);
 
+/* Whether C has been filtered with that plan of T since it was opened. */
+bool cursor_scans(const cursor *c, const table *t, const char *plan_text);
+
 /* The row on which C stands; NULL if there is none. */
 const batch *cursor_current(const cursor *c, uint32_t *row);
 

@@ -30,9 +30,12 @@ CORE_SOURCES = \
 	%reldir%/explain.c %reldir%/explain.h \
 	%reldir%/identity.c %reldir%/identity.h \
 	%reldir%/interrupt.c %reldir%/interrupt.h \
+	%reldir%/inquiry.c %reldir%/inquiry.h \
 	%reldir%/keyed.c %reldir%/keyed.h \
 	%reldir%/module.c %reldir%/module.h \
 	%reldir%/outer_join.c %reldir%/outer_join.h \
+	%reldir%/outlook.c %reldir%/outlook.h \
+	%reldir%/overlap.c %reldir%/overlap.h \
 	%reldir%/plan.c %reldir%/plan.h \
 	%reldir%/plan_text.c \
 	%reldir%/prefetch.c %reldir%/prefetch.h \

@@ -18,6 +18,7 @@
 #include "vtab/buffer.h"
 #include "vtab/cursor.h"
 #include "vtab/memory.h"
+#include "vtab/overlap.h"
 #include "vtab/table.h"
 
 plan_subject table_subject(const table *t) {
@@ -125,6 +126,7 @@ static void table_unlink(table *t) {
 static void table_free(table *t) {
   if (!t) return;
   table_unlink(t);
+  overlap_forget(t);
   table_forget(t);
   catalog_release(t->catalog);
   if (t->server) t->server->unref(t->server);

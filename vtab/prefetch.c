@@ -26,6 +26,8 @@
 
 struct prefetch {
   const driver *driver;
+  connection *connection;  /* over which the worker sends `request`; NULL: the scan was open */
+  const request *request;
   scan *scan;              /* the worker's while it runs */
   pthread_t thread;
   pid_t process;           /* that started the worker */
@@ -40,6 +42,11 @@ struct prefetch {
   tskdb_error error;       /* valid with SCAN_ERROR */
 };
 
+static scan_status fetch(prefetch *p, const wait_scope *w) {
+  if (!p->scan) p->scan = p->driver->scan_open(p->connection, p->request, w, &p->error);
+  return p->scan ? p->driver->scan_fetch(p->scan, &p->next, w, &p->error) : SCAN_ERROR;
+}
+
 static void *work(void *argument) {
   prefetch *p = argument;
   wait_scope scope = {.timeout_ms = p->timeout_ms, .wake_fd = p->wake_fd};
@@ -50,7 +57,7 @@ static void *work(void *argument) {
       continue;
     }
     pthread_mutex_unlock(&p->lock);
-    scan_status status = p->driver->scan_fetch(p->scan, &p->next, &scope, &p->error);
+    scan_status status = fetch(p, &scope);
     pthread_mutex_lock(&p->lock);
     p->status = status;
     p->state = FULL;
@@ -90,12 +97,8 @@ static void free_prefetch(prefetch *p) {
   mem_free(p);
 }
 
-prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_bytes, int timeout_ms) {
-  prefetch *p = mem_zalloc(sizeof(*p));
-  if (!p) return NULL;
-  p->driver = d;
-  p->scan = s;
-  p->timeout_ms = timeout_ms;
+/* Starts the worker of P, which is freed if that fails: P or NULL. */
+static prefetch *start(prefetch *p, int n_columns, size_t batch_bytes) {
   p->process = process_id();
   p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (p->wake_fd < 0 || !init_signalling(p)) {
@@ -108,6 +111,33 @@ prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_b
     return NULL;
   }
   return p;
+}
+
+prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_bytes, int timeout_ms) {
+  prefetch *p = mem_zalloc(sizeof(*p));
+  if (!p) return NULL;
+  p->driver = d;
+  p->scan = s;
+  p->timeout_ms = timeout_ms;
+  return start(p, n_columns, batch_bytes);
+}
+
+prefetch *prefetch_begin(const driver *d, connection *c, const request *r, int n_columns,
+                         size_t batch_bytes, int timeout_ms) {
+  prefetch *p = mem_zalloc(sizeof(*p));
+  if (!p) return NULL;
+  p->driver = d;
+  p->connection = c;
+  p->request = r;
+  p->timeout_ms = timeout_ms;
+  return start(p, n_columns, batch_bytes);
+}
+
+bool prefetch_is_waiting(prefetch *p) {
+  pthread_mutex_lock(&p->lock);
+  bool waiting = p->state == FULL && p->status == SCAN_ROWS;
+  pthread_mutex_unlock(&p->lock);
+  return waiting;
 }
 
 /* Waits one slice for a change, under the lock. */
@@ -157,9 +187,9 @@ scan_status prefetch_take(prefetch *p, batch *current, const wait_scope *w, tskd
   return status;
 }
 
-void prefetch_stop(prefetch *p) {
-  if (!p) return;
-  if (p->process != process_id()) return;   /* a forked child: the lock may be held by nobody for ever */
+scan *prefetch_stop(prefetch *p) {
+  if (!p) return NULL;
+  if (p->process != process_id()) return NULL;   /* a forked child: the lock may be held by nobody for ever */
   uint64_t one = 1;
   while (write(p->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
   }
@@ -168,5 +198,7 @@ void prefetch_stop(prefetch *p) {
   pthread_cond_broadcast(&p->changed);
   pthread_mutex_unlock(&p->lock);
   pthread_join(p->thread, NULL);
+  scan *s = p->scan;
   free_prefetch(p);
+  return s;
 }

@@ -37,6 +37,12 @@ bool program_opens(const instruction *i, const table *t) {
   return (uintptr_t)strtoull(i->p4 + sizeof(prefix) - 1, NULL, 16) == (uintptr_t)t;
 }
 
+table *program_opened(const instruction *i, const server_directory *d) {
+  table *t = d->tables;
+  while (t && !program_opens(i, t)) t = t->next;
+  return t;
+}
+
 bool program_opens_any(const instruction *i) {
   return strncmp(i->opcode, "Open", 4) == 0 || program_is(i, "VOpen") ||
          program_is(i, "SorterOpen") || program_is(i, "ReopenIdx");
@@ -63,16 +69,21 @@ static bool load(void *context, const instruction *i) {
   return !l->arena->failed;
 }
 
+bool program_compile(sqlite3 *db, const char *sql, arena *a, program *out) {
+  loading l = {.program = out, .arena = a};
+  *out = (program){0};
+  return program_visit(db, sql, load, &l) == SQLITE_OK && !l.refused && !a->failed;
+}
+
 bool program_load(table *t, arena *a, program *out) {
   execution now = execution_current(t->db);
   const char *sql = now.statement ? sqlite3_sql(now.statement) : NULL;
-  loading l = {.program = out, .arena = a};
   *out = (program){0};
   if (!sql) return false;
   uint64_t compilations = t->directory->compilations;
-  bool ok = program_visit(t->db, sql, load, &l) == SQLITE_OK;
+  bool ok = program_compile(t->db, sql, a, out);
   t->directory->compilations = compilations;   /* this one changes nothing */
-  return ok && !l.refused && !a->failed;
+  return ok;
 }
 
 /* ---- which columns of a table are read ------------------------------------ */

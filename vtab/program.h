@@ -37,8 +37,14 @@ typedef struct program {
 ** that is, or there is no memory, or it has a trigger's program inside. */
 bool program_load(table *t, arena *a, program *out);
 
+/* The program of SQL, under the same conditions. */
+bool program_compile(sqlite3 *db, const char *sql, arena *a, program *out);
+
 /* The virtual table whose VOpen has that P4, by its address: is it T's? */
 bool program_opens(const instruction *i, const table *t);
+
+/* The table of ours that I opens, NULL if it is none. */
+table *program_opened(const instruction *i, const server_directory *d);
 
 bool program_is(const instruction *i, const char *opcode);
 

@@ -23,6 +23,10 @@ typedef struct proof {
 ** known which statement that is. What cannot be proved is false. */
 bool proof_read(proof *p, table *t, const plan *chosen, const char *plan_text);
 
+/* The same of a program that has been read, of the statement that runs. Borrows its strings. */
+void proof_make(proof *p, const program *whole, sqlite3_stmt *running, table *t, const plan *chosen,
+                const char *plan_text);
+
 void proof_free(proof *p);     /* empty afterwards */
 
 #endif

@@ -44,12 +44,12 @@ static void record(remote *r, const tskdb_error *e) {
   out->round_trips = (int64_t)(r->connection->round_trips - r->round_trips_before);
   out->bytes = (int64_t)(r->connection->bytes_received - r->bytes_before);
   out->error = e ? e->text : NULL;
-  if (!e) learn(r);
+  if (!e && !r->early) learn(r);
   r->server->record(r->server, out);
 }
 
 void remote_stop(remote *r, const tskdb_error *e) {
-  prefetch_stop(r->prefetch);
+  if (r->prefetch) r->scan = prefetch_stop(r->prefetch);
   if (r->connection) {
     record(r, e);
     /* A child's copy of its parent's scan is left as it is: ending it would talk. */
@@ -59,7 +59,7 @@ void remote_stop(remote *r, const tskdb_error *e) {
   r->connection = NULL;
   r->scan = NULL;
   r->prefetch = NULL;
-  r->more = false;
+  r->more = r->early = false;
 }
 
 /* What came before STARTED_US has been counted. */
@@ -90,15 +90,20 @@ bool remote_fetch(remote *r, batch *b, tskdb_error *e) {
   return fetch(r, b, wait_now_us(), e);
 }
 
-static bool send(remote *r, batch *b, tskdb_error *e) {
-  r->connection = r->server->acquire(r->server, r->wait, e);
-  if (!r->connection) return false;
+static void begin(remote *r, connection *c) {
+  r->connection = c;
   r->process = process_id();
   r->record = (request_record){.started = unix_time()};
   r->started_us = wait_now_us();
   r->waited_us = 0;
-  r->round_trips_before = r->connection->round_trips;
-  r->bytes_before = r->connection->bytes_received;
+  r->round_trips_before = c->round_trips;
+  r->bytes_before = c->bytes_received;
+}
+
+static bool send(remote *r, batch *b, tskdb_error *e) {
+  connection *c = r->server->acquire(r->server, r->wait, e);
+  if (!c) return false;
+  begin(r, c);
   r->scan = r->server->driver->scan_open(r->connection, &r->request, r->wait, e);
   if (!r->scan || !fetch(r, b, r->started_us, e)) return false;
   r->record.first_ms = (double)r->waited_us / 1000.0;
@@ -118,6 +123,37 @@ bool remote_start(remote *r, batch *b, tskdb_error *e) {
   if (e->klass != ERROR_NETWORK) return false;
   *e = first;
   return false;
+}
+
+bool remote_begin(remote *r, connection *c, int n_columns) {
+  const server_options *o = &r->server->options;
+  begin(r, c);
+  r->early = true;
+  r->prefetch = prefetch_begin(r->server->driver, c, &r->request, n_columns, o->batch_bytes,
+                               o->timeout_ms);
+  if (r->prefetch) return true;
+  r->server->release(r->server, c);
+  r->connection = NULL;
+  return false;
+}
+
+bool remote_take_over(remote *r, remote *from, batch *b, tskdb_error *e) {
+  int64_t now_us = wait_now_us();
+  r->connection = from->connection;
+  r->process = from->process;
+  r->prefetch = from->prefetch;
+  r->early = true;
+  r->record = from->record;
+  r->record.ahead_ms = (double)(now_us - from->started_us) / 1000.0;
+  r->started_us = from->started_us;
+  r->waited_us = 0;
+  r->round_trips_before = from->round_trips_before;
+  r->bytes_before = from->bytes_before;
+  from->connection = NULL;
+  from->prefetch = NULL;
+  if (!fetch(r, b, now_us, e)) return false;
+  r->record.first_ms = (double)(wait_now_us() - r->started_us) / 1000.0;
+  return true;
 }
 
 void remote_read_ahead(remote *r, int n_columns) {

@@ -29,6 +29,7 @@ typedef struct remote {
   scan *scan;
   prefetch *prefetch;          /* not NULL: the worker owns scan and connection */
   bool more;                   /* the scan has rows beyond the last batch */
+  bool early;                  /* sent before its scan was opened */
   request_record record;
   int64_t started_us, waited_us;
   uint64_t round_trips_before, bytes_before;
@@ -43,6 +44,14 @@ enum { REMOTE_FIRST_BYTES = 256 * 1024 };
 /* Sends the request and fetches the first rows into B.  False with an error;
 ** the request is still to be stopped then. */
 bool remote_start(remote *r, batch *b, tskdb_error *e);
+
+/* Has a worker send the request over C and fetch the first batch of N_COLUMNS, for whoever
+** takes it over.  False: there is no worker, and C is given back. */
+bool remote_begin(remote *r, connection *c, int n_columns);
+
+/* Goes on with what FROM has begun, whose request stays valid, and fetches the first rows
+** into B as remote_start() does. */
+bool remote_take_over(remote *r, remote *from, batch *b, tskdb_error *e);
 
 /* The next rows into B, whose old ones are gone; none are left if it is empty.
 ** Not after `more` was false. */

@@ -24,6 +24,7 @@ typedef struct server_options {
   size_t batch_bytes;        /* bound of one batch */
   bool batch_keys;           /* keys of many probes travel in one request */
   bool fetch_whole;          /* a table that is probed again and again is fetched once */
+  bool overlap;              /* scans of several servers run at the same time */
   bool run_lengths;          /* rows that are equal in all that is read come with their number */
   int residual_rows;         /* predicates that SQLite keeps to itself are sent as well, of tables
                              ** with at least so many rows; -1: never */
@@ -39,7 +40,8 @@ typedef struct server_pace {
 /* One request as tskdb_requests shows it. Strings are borrowed for the call. */
 typedef struct request_record {
   const char *text;
-  const char *kind;          /* "scan", "probe", "keys", "whole", "runs", "memory"; NULL: no scan */
+  const char *kind;          /* "scan", "probe", "keys", "whole", "runs", "memory", "unused"; NULL: no scan */
+  double ahead_ms;           /* how long before its scan was opened it was sent; 0: not before */
   int64_t keys;              /* asked for at once */
   int64_t hits, misses;      /* "memory": probes answered from rows kept, and those that were not */
   int64_t spilled;           /* "memory": rows that went to a temporary file */
@@ -59,6 +61,9 @@ struct server {
 
   /* A connection for one scan: idle, healthy, nobody else's. NULL: error. */
   connection *(*acquire)(server *s, const wait_scope *w, tskdb_error *e);
+  /* The same without waiting, for a request that is not urgent: idle, but perhaps lost
+  ** meanwhile. NULL, without an error: there is none. */
+  connection *(*acquire_idle)(server *s);
   /* Gives it back; a broken one is closed. */
   void (*release)(server *s, connection *c);
   void (*record)(server *s, const request_record *r);
@@ -76,6 +81,7 @@ typedef struct server_directory {
   struct cursor *cursors;    /* all that are open (cursor.c) */
   uint64_t compilations;     /* statements that use a table, as far as xBestIndex tells */
   int estimates;             /* raised when an estimate changes that plans are priced by */
+  struct overlaps *overlaps; /* requests of scans that are not open yet (overlap.c) */
   size_t kept;               /* bytes of rows that all tables keep for their probes (keyed.c) */
   /* Borrowed; NULL with a clear error if none of that name is attached. */
   server *(*find)(struct server_directory *d, const char *name, tskdb_error *e);
