@@ -69,7 +69,7 @@ struct keyed {
 
   value key[STORE_MAX_KEY];      /* of the last probe, borrowed from `last` */
   source_list sources;
-  double key_us;                 /* of one key in the last batch */
+  double key_us;                 /* of one key in the fastest batch */
   double spent_us;               /* by probes since the beginning, or since a whole fetch failed */
   double whole_us;               /* what fetching the whole is thought to take */
   double instead_us;             /* what the probes would have taken that a whole is fetched for */
@@ -482,7 +482,7 @@ static bool count_row(void *context, const batch *page, uint32_t row) {
   return ++*rows < LOOK_AHEAD;
 }
 
-/* What the keys that are in sight would take, by what those of the last batch took. */
+/* What the keys that are in sight would take, by what those of the fastest batch took. */
 static double foresee(keyed *k) {
   const source *s = k->asked >= 5 * KEYS_FIRST ? choose_source(k) : NULL;
   cursor *from = s ? source_cursor(s, k->table->directory) : NULL;
@@ -672,6 +672,12 @@ static void choose_batch_size(keyed *k) {
   if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
 }
 
+/* The least of all batches: in a small one it is the round trip that takes the time, in a slow one
+** perhaps other work of this machine. */
+static void see_pace(keyed *k, double key_us) {
+  if (k->key_us <= 0 || key_us < k->key_us) k->key_us = key_us;
+}
+
 /* Asks for the key of now and for those that come next.  *DONE false: the
 ** server cannot be asked so, nothing is remembered. */
 static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_arguments,
@@ -697,8 +703,7 @@ static bool fetch_keys(keyed *k, const source *s, const value *arguments, int n_
     r.keys = (int64_t)g.keys;
     ok = ok && run(k, &x, w, &r, k->request, are_keys_held, done, e);
     k->asked += (int64_t)g.keys;
-    /* In a small batch it is the round trip that takes the time. */
-    if (g.keys >= KEYS_FIRST || k->key_us <= 0) k->key_us = (double)r.waited_us / (double)g.keys;
+    see_pace(k, (double)r.waited_us / (double)g.keys);
     k->batch_keys = (int64_t)g.keys;
     k->hits_before = k->hits;
   }
