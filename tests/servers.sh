@@ -108,6 +108,15 @@ stop_pid() {
     wait_until 5 gone "$pid" || :
 }
 
+# Whether the help of a command names option $1.  Not by a pipe to grep -q, which may leave before
+# the command has said all: with pipefail that is a failure.
+has_option() {
+    local option=$1 help
+    shift
+    help=$("$@" --help 2>&1) || :
+    [[ $help == *"$option"* ]]
+}
+
 # Says that a server did not start, with the end of its log, and fails.
 failed() {
     say "$1 did not start; the end of $2:"
@@ -196,7 +205,7 @@ postgres_init() {
     install -m 644 -o "$user" /dev/null "$home/log"
     give_certificate "$user" "$home"
     # PostgreSQL 15 and newer can have ICU collations for a whole database.
-    if as_user "$user" "$bin/initdb" --help | grep -q -e --locale-provider; then
+    if has_option --locale-provider as_user "$user" "$bin/initdb"; then
         icu="--locale-provider=icu --icu-locale=en-US"
     fi
     printf '%s\n' "$PASSWORD" >"$home/password"
@@ -621,7 +630,7 @@ start_redis() {
         redis_init "$home" "$user"
         printf 'unixsocket %s/socket\nunixsocketperm 777\n' "$home" >>"$home/conf"
         # Not every build of Redis has TLS.
-        if [ -f "$dir/ca.pem" ] && redis-cli --help 2>&1 | grep -q -e --tls; then
+        if [ -f "$dir/ca.pem" ] && has_option --tls redis-cli; then
             give_certificate "$user" "$home"
             free_port >"$home/tls_port"
             cat >>"$home/conf" <<END

@@ -181,10 +181,10 @@ END_TEST
 static void own_handler(int signal) { (void)signal; }
 
 /* A write to a connection that the server has closed. */
-static void break_connection(void) {
+static void break_connection(const char *url) {
   tskdb_error e = {0};
   int64_t n;
-  connection *broken = open_url(server_url);
+  connection *broken = open_url(url);
   char id[32];
   const char *said = REPLY(broken, "CLIENT", "ID");
   snprintf(id, sizeof id, "%s", said + 2);
@@ -201,11 +201,17 @@ static void break_connection(void) {
 
 START_TEST(killed_connection_is_an_error_and_raises_no_signal) {
   struct sigaction now, set = {.sa_handler = SIG_DFL};
+  const char *secure = getenv("TSKDB_TEST_REDIS_TLS");
+  char url[600];
   sigaction(SIGPIPE, &set, NULL);
-  break_connection();
+  break_connection(server_url);
+  if (secure) {
+    snprintf(url, sizeof url, "%s?sslmode=require", secure);
+    break_connection(url);
+  }
   set.sa_handler = own_handler;
   sigaction(SIGPIPE, &set, NULL);
-  break_connection();
+  break_connection(server_url);
   sigaction(SIGPIPE, NULL, &now);
   ck_assert(now.sa_handler == own_handler);
 }
@@ -309,6 +315,34 @@ START_TEST(waits_end_by_interrupt_and_by_time) {
   ck_assert_int_lt(wait_now_us() - started, 3000000);
   tested->close(c, false);
   c = open_url(server_url);
+}
+END_TEST
+
+static void *cancel_soon(void *context) {
+  usleep(150000);
+  tested->cancel(context);
+  return NULL;
+}
+
+START_TEST(another_thread_can_cancel) {
+  pthread_t thread;
+  tskdb_error e = {0};
+  int64_t n, started = wait_now_us();
+  connection *waiting = open_url(server_url);
+  pthread_create(&thread, NULL, cancel_soon, waiting);
+  ck_assert(!tested->exec(waiting, "BLPOP nothing 30", NULL, 0, &patient, &n, &e));
+  pthread_join(thread, NULL);
+  ck_assert_msg(e.klass == ERROR_NETWORK, "%s", e.text);
+  ck_assert_int_lt(wait_now_us() - started, 1500000);
+  ck_assert(waiting->broken);
+  tested->close(waiting, false);
+  /* The server has noticed that nobody waits any more. */
+  bool blocked = true;
+  for (int i = 0; i < 100 && blocked; i++) {
+    blocked = !strstr(REPLY(c, "INFO", "clients"), "blocked_clients:0");
+    if (blocked) usleep(20000);
+  }
+  ck_assert(!blocked);
 }
 END_TEST
 
@@ -416,6 +450,7 @@ static Suite *suite(void) {
   tcase_add_test(t, errors_name_the_command_and_no_argument);
   tcase_add_test(t, a_server_that_is_full_or_forbids_says_so);
   tcase_add_test(t, waits_end_by_interrupt_and_by_time);
+  tcase_add_test(t, another_thread_can_cancel);
   tcase_add_loop_test(t, lies_are_errors_and_take_no_memory, 0, sizeof lies / sizeof lies[0]);
   tcase_add_test(t, silent_server_ends_in_bounded_time);
   suite_add_tcase(s, t);
