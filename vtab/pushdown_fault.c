@@ -11,12 +11,15 @@
 
 #include "vtab/driver.h"
 
-/* The one row that is wrong, and which it stands for. */
-static struct {
+/* The one row that is wrong, and which it stands for.  Another fault has another address: what
+** is remembered of a row is remembered by that (text_memo.c). */
+typedef struct fault {
   pushdown_row row;
   int number;
   char text[1000];
+  struct fault *older;
 } fault;
+static fault *newest;
 
 /* The value of NAME in the variable, up to the end of its line; false: not there. */
 static bool fault_field(const char *name, char *out, size_t size) {
@@ -40,19 +43,31 @@ static bool fault_is_for(const struct driver *d, int i, query_operator op) {
   return !fault_field("operator", text, sizeof(text)) || strcmp(text, query_operator_name(op)) == 0;
 }
 
+static bool is_same(const fault *a, const fault *b) {
+  return a->number == b->number && a->row.verdict == b->row.verdict &&
+         a->row.collations == b->row.collations && a->row.needs == b->row.needs &&
+         a->row.ops == b->row.ops && strcmp(a->text, b->text) == 0;
+}
+
 const pushdown_row *pushdown_fault_row(const struct driver *d, int i, query_operator op) {
   const pushdown_row *row = &d->pushdown[i];
+  fault made = {.row = *row, .number = i, .older = newest};
   char text[32];
   if (!fault_is_for(d, i, op)) return row;
-  fault.row = *row;
-  fault.number = i;
   if (fault_field("verdict", text, sizeof(text))) {
-    fault.row.verdict = strcmp(text, "exact") == 0 ? PUSH_EXACT : PUSH_SUPERSET;
+    made.row.verdict = strcmp(text, "exact") == 0 ? PUSH_EXACT : PUSH_SUPERSET;
   }
-  if (fault_field("collations", text, sizeof(text))) fault.row.collations = (uint32_t)atoi(text);
-  if (fault_field("needs", text, sizeof(text))) fault.row.needs = (uint32_t)atoi(text);
-  if (fault_field("text", fault.text, sizeof(fault.text))) fault.row.text = fault.text;
-  return &fault.row;
+  if (fault_field("collations", text, sizeof(text))) made.row.collations = (uint32_t)atoi(text);
+  if (fault_field("needs", text, sizeof(text))) made.row.needs = (uint32_t)atoi(text);
+  bool said = fault_field("text", made.text, sizeof(made.text));
+  if (!newest || !is_same(newest, &made)) {
+    fault *kept = malloc(sizeof(*kept));
+    if (!kept) return row;
+    *kept = made;
+    if (said) kept->row.text = kept->text;
+    newest = kept;
+  }
+  return &newest->row;
 }
 
 /* What is the same for every value of a list. */
@@ -79,7 +94,7 @@ void pushdown_fault_use(const struct driver *d, const pushdown_row *row, query_o
   if (!to) return;
   use u = {.driver = d->name, .op = query_operator_name(op), .asked = query_operator_name(asked),
            .klass = value_class_name(c->klass)};
-  u.number = row == &fault.row ? fault.number : (int)(row - d->pushdown);
+  u.number = newest && row == &newest->row ? newest->number : (int)(row - d->pushdown);
   trace(to, &u, given);
   fflush(to);
 }

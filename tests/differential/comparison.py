@@ -56,7 +56,8 @@ def marked(rows):
 def folded(text, collation):
     if collation == "NOCASE":  # SQLite's stops at a NUL, then compares the lengths
         head = text.split("\0")[0]
-        return ("".join(c.lower() if c.isascii() else c for c in head), len(text.encode()))
+        return ("".join(c.lower() if c.isascii() else c for c in head),
+                len(text.encode("utf-8", "surrogateescape")))
     return text.rstrip(" ") if collation == "RTRIM" else text
 
 

@@ -224,7 +224,9 @@ class Conditions:
         return Node(f"{{}} {word} {{}}{escape}", operand, Constant(*patterns), condition=True)
 
     def one_pattern(self, f, word):
-        value = self.rng.choice(f.column.values) if f.column else None
+        values = f.column.values if f.column else [None]
+        special = [v for v in values if isinstance(v, str) and ("|" in v or "\0" in v)]
+        value = self.rng.choice(special if special and self.chance(0.15) else values)
         if not isinstance(value, str) or self.chance(0.4):
             return self.rng.choice(PATTERNS if "LIKE" in word else GLOBS)
         cut = self.rng.randint(0, min(len(value), 12))
