@@ -40,6 +40,16 @@ with constants: `lower(a) = 'x'`, `a + 1 > 5`, `coalesce(a, 0) = 0`, `a = 1 OR b
 for two of one line). They narrow. See `residual_rows` in docs/urls.md and "What SQLite keeps to itself" in
 docs/architecture.md.
 
+`ORDER BY a LIMIT n` comes from an index on `a`, also with `=` on the columns that stand before it there:
+`WHERE author = 7 ORDER BY created_at DESC LIMIT 20`. PostgreSQL has NULLs at the other end of its indexes
+than SQLite, NaN at the end of all numbers, and years beyond 9999 and BC in the order of time; it is asked for
+the first rows of those that are in SQLite's order, by the index, of the few others and of the NULLs, and for the
+first of all these. Beside an IN of several values, and beside a condition that only narrows, no LIMIT is sent,
+nor before SQLite 3.51 beside `<>`, LIKE, `IS NOT` and `IS NOT NULL`: then all rows that fit are sent, in order,
+until SQLite has enough. Expressions in ORDER BY (`lower(a)`, `a + 1`) are never offered: SQLite sorts. Of MongoDB's fields only
+those that a validator holds to one type have an order, and dates there have none: the others may hold values that
+MongoDB puts elsewhere.
+
 ## Values
 
 Before a server is asked, SQLite's own rules are applied to the value, for every server in the same way.

@@ -667,6 +667,21 @@ static bool is_planned(const loop *l, const plan *p, const instruction *i, const
   return false;
 }
 
+/* The same of IS NULL and IS NOT NULL. */
+static bool is_null_planned(const loop *l, const plan *p, const instruction *i,
+                            const registers *r) {
+  bool drops_null = program_is(i, "IsNull");
+  const symbol *s = get(r, i->p1);
+  if (!drops_null && !program_is(i, "NotNull")) return false;
+  if (i->p2 != l->next || !is_column(s)) return false;
+  query_operator wanted = drops_null ? OP_NOT_NULL : OP_IS_NULL;
+  for (int n = 0; n < p->n_terms; n++) {
+    const plan_term *t = &p->terms[n];
+    if (t->column == s->column && t->op == wanted && t->argument != PLAN_LOCAL) return true;
+  }
+  return false;
+}
+
 /* Follows the computations that stand right before VFilter. */
 static void approach(walk *w, registers *r) {
   int begin = w->loop->filter;
@@ -690,7 +705,7 @@ bool loop_is_plain(const loop *l, const plan *p, arena *a) {
   for (int i = l->filter + 1; i < l->next; i++) {
     const instruction *at = &w.code[i];
     if (compute(&w, at, &r) || AMONG(at, harmless)) continue;
-    if (!is_planned(l, p, at, &r, &given)) return false;
+    if (!is_planned(l, p, at, &r, &given) && !is_null_planned(l, p, at, &r)) return false;
   }
   return !a->failed;
 }

@@ -126,7 +126,8 @@ typedef struct pushdown_row {
   ** that lie on one side of some border and what is asked of the others: both
   ** sides say so themselves, and several such terms of one column are sent as
   ** (left AND left) OR (right AND right).
-  ** ORDER and DISTINCT: the expression that orders.  Other servers: a name
+  ** ORDER and DISTINCT: the expression that orders; behind {or} the condition under
+  ** which {c} by itself is in the same order.  Other servers: a name
   ** that their compile.c knows.  NULL for LOCAL. */
   const char *text;
 } pushdown_row;

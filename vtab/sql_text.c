@@ -19,6 +19,9 @@
 
 #include "vtab/text_memo.h"
 
+/* Which rows are asked for, by what stands in the first column of the order. */
+typedef enum part { PART_ALL, PART_WITHIN, PART_BEYOND, PART_NULL } part;
+
 /* What is being printed. */
 typedef struct printer {
   buffer text;
@@ -29,6 +32,7 @@ typedef struct printer {
   int *from;               /* for each: into query.parameters, -1: an element of a list */
   int n_parameters;
   bool malformed;          /* a row text has an unknown {name} */
+  part part;
 } printer;
 
 static const column *column_of(const printer *p, const query_expr *x) {
@@ -144,10 +148,12 @@ static template term_template(const printer *p, const query_expr *x) {
       .member = x->n_args > 2 ? &p->query->parameters[x->args[2].parameter] : NULL};
 }
 
+#define SPLIT "{or}"
+
 /* An order's or a group's column. */
 static void print_above(printer *p, const query_expr *x, query_operator op) {
-  const char *text = x->row->text;
-  template t = {.text = text, .end = text + strlen(text), .column = x, .op = op};
+  const char *text = x->row->text, *split = strstr(text, SPLIT);
+  template t = {.text = text, .end = split ? split : text + strlen(text), .column = x, .op = op};
   print_template(p, &t);
 }
 
@@ -169,11 +175,12 @@ static void print_select(printer *p) {
     if (quoted.failed) p->text.failed = true;
   }
   buffer_free(&quoted);
-  buffer_text(&p->text, " FROM ");
-  sql_text_relation(&p->text, q->sources[0].relation, p->dialect->quote);
 }
 
-#define SPLIT "{or}"
+static void print_source(printer *p) {
+  buffer_text(&p->text, " FROM ");
+  sql_text_relation(&p->text, p->query->sources[0].relation, p->dialect->quote);
+}
 
 static bool is_split(const query_expr *x) {
   return x->kind == EXPR_TERM && strstr(x->row->text, SPLIT) != NULL;
@@ -208,6 +215,11 @@ static void print_split(printer *p, int i) {
     if (is_beside(&q->filter[i], &q->filter[k])) all[n++] = term_template(p, &q->filter[k]);
   }
   if (!all) return;
+  bool one_side = p->part == PART_WITHIN || p->part == PART_BEYOND;
+  if (one_side && q->filter[i].args[0].column == q->order_by[0].column.column) {
+    print_parts(p, all, n, p->part == PART_BEYOND);
+    return;
+  }
   buffer_text(&p->text, "((");
   print_parts(p, all, n, false);
   buffer_text(&p->text, ") OR (");
@@ -273,9 +285,15 @@ static void print_group(printer *p) {
 
 static void print_order(printer *p) {
   const query *q = p->query;
-  for (int i = 0; i < q->n_order_by; i++) {
+  int first = p->part == PART_NULL;      /* these are equal in the first column */
+  for (int i = first; i < q->n_order_by; i++) {
     const query_order *o = &q->order_by[i];
-    buffer_text(&p->text, i ? ", " : " ORDER BY ");
+    buffer_text(&p->text, i > first ? ", " : " ORDER BY ");
+    if (i == 0 && p->part == PART_WITHIN) {
+      print_column(p, &o->column);
+      buffer_text(&p->text, o->descending ? " DESC" : " ASC");
+      continue;
+    }
     print_above(p, &o->column, OP_ORDER);
     p->dialect->direction(&p->text, column_of(p, &o->column), o->descending);
   }
@@ -288,6 +306,116 @@ static void print_limit(printer *p) {
   if (q->offset) buffer_printf(&p->text, " OFFSET %lld", (long long)q->offset);
 }
 
+/* ---- the first rows of an order -------------------------------------------
+
+   ORDER BY a LIMIT n by an index on a, where that has NULLs at the other end than SQLite, or
+   has some values elsewhere.  The others of its values are in SQLite's order, so the first
+   rows are among the first of these, of the rest and of the NULLs:
+
+   SELECT … FROM ((SELECT … WHERE <a within> ORDER BY a LIMIT n) UNION ALL
+                  (SELECT … WHERE NOT (<a within>) ORDER BY <a as SQLite> LIMIT n) UNION ALL
+                  (SELECT … WHERE a IS NULL LIMIT n)) q ORDER BY <a as SQLite> LIMIT n  */
+
+/* The condition under which the column by itself is in the order of X; NULL: always. */
+static const char *within_of(const query_expr *x) {
+  const char *split = strstr(x->row->text, SPLIT);
+  return split ? split + strlen(SPLIT) : NULL;
+}
+
+static bool is_equal_to_a_value(const query *q, int col) {
+  for (int i = 0; i < q->n_filter; i++) {
+    const query_expr *x = &q->filter[i];
+    if (x->kind == EXPR_TERM && x->op == OP_EQ && x->args[0].column == col) return true;
+  }
+  return false;
+}
+
+/* Whether an index has the rows of the filter in the order of COL. */
+static bool is_indexed(const query *q, int col) {
+  const relation *r = q->sources[0].relation;
+  for (int i = 0; i < r->n_indexes; i++) {
+    const relation_index *index = &r->indexes[i];
+    int n = 0;
+    while (n < index->n_columns && index->columns[n] != col &&
+           is_equal_to_a_value(q, index->columns[n])) n++;
+    if (n < index->n_columns && index->columns[n] == col) return true;
+  }
+  return false;
+}
+
+/* Whether rows with NULL in COL are asked for. */
+static bool has_nulls(const query *q, int col) {
+  if (q->sources[0].relation->columns[col].flags & COLUMN_NOT_NULL) return false;
+  for (int i = 0; i < q->n_filter; i++) {
+    const query_expr *x = &q->filter[i];
+    bool finds_null = x->kind != EXPR_TERM || x->op == OP_IS_NULL || x->op == OP_IS_NOT;
+    if (!finds_null && x->args[0].column == col) return false;
+  }
+  return true;
+}
+
+static bool is_top(const printer *p) {
+  const query *q = p->query;
+  if (!p->dialect->orders_apart || !q->has_limit || !q->n_order_by || q->n_group_by) return false;
+  if (!q->n_select || q->select[q->n_select - 1].kind == EXPR_COUNT) return false;
+  const query_expr *first = &q->order_by[0].column;
+  bool apart = strcmp(first->row->text, "{c}") == 0 && has_nulls(q, first->column);
+  return (apart || within_of(first)) && is_indexed(q, first->column);
+}
+
+static bool is_selected(const query *q, const query_expr *x) {
+  for (int i = 0; i < q->n_select; i++) {
+    if (q->select[i].column == x->column) return true;
+  }
+  return false;
+}
+
+/* What is shown, and what it is ordered by. */
+static void print_columns(printer *p) {
+  const query *q = p->query;
+  for (int i = 0; i < q->n_select; i++) {
+    if (i) buffer_text(&p->text, ", ");
+    print_column(p, &q->select[i]);
+  }
+  for (int i = 0; i < q->n_order_by; i++) {
+    if (is_selected(q, &q->order_by[i].column)) continue;
+    buffer_text(&p->text, ", ");
+    print_column(p, &q->order_by[i].column);
+  }
+}
+
+static void print_part(printer *p, part which) {
+  const query_expr *first = &p->query->order_by[0].column;
+  const char *within = within_of(first);
+  template t = {.text = within, .end = within ? within + strlen(within) : NULL, .column = first,
+                .op = OP_ORDER};
+  p->part = which;
+  buffer_text(&p->text, which == PART_WITHIN ? "(SELECT " : " UNION ALL (SELECT ");
+  print_columns(p);
+  print_source(p);
+  print_filter(p);
+  buffer_text(&p->text, p->query->n_filter ? " AND " : " WHERE ");
+  if (which == PART_BEYOND) buffer_text(&p->text, "NOT (");
+  if (within && which != PART_NULL) print_template(p, &t);
+  else print_column(p, first);
+  if (which == PART_BEYOND) buffer_char(&p->text, ')');
+  else if (which == PART_NULL) buffer_text(&p->text, " IS NULL");
+  else if (!within) buffer_text(&p->text, " IS NOT NULL");
+  print_order(p);
+  print_limit(p);
+  buffer_char(&p->text, ')');
+  p->part = PART_ALL;
+}
+
+static void print_top(printer *p) {
+  const query_expr *first = &p->query->order_by[0].column;
+  buffer_text(&p->text, " FROM (");
+  print_part(p, PART_WITHIN);
+  if (within_of(first)) print_part(p, PART_BEYOND);
+  if (has_nulls(p->query, first->column)) print_part(p, PART_NULL);
+  buffer_text(&p->text, ") q");
+}
+
 /* FNV-1a; never 0. */
 uint64_t sql_text_hash(const char *text) {
   uint64_t h = UINT64_C(14695981039346656037);
@@ -297,8 +425,13 @@ uint64_t sql_text_hash(const char *text) {
 
 static bool print(printer *p, request *out, tskdb_error *e) {
   print_select(p);
-  print_filter(p);
-  print_group(p);
+  if (is_top(p)) {
+    print_top(p);
+  } else {
+    print_source(p);
+    print_filter(p);
+    print_group(p);
+  }
   print_order(p);
   print_limit(p);
   *out = (request){.parameters = p->parameters, .n_parameters = p->n_parameters, .query = p->query};

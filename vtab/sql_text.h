@@ -21,6 +21,9 @@ typedef struct sql_dialect {
   ** place for casts that make the server send what scan.c can decode. */
   void (*select)(buffer *out, const column *c, const char *quoted);
   const char *count;                            /* how many rows a group has */
+  /* The server's indexes have NULLs at the other end than SQLite, or values elsewhere: see
+  ** "the first rows of an order" in sql_text.c. */
+  bool orders_apart;
   /* Appends direction and NULL placement after an ORDER BY expression. */
   void (*direction)(buffer *out, const column *c, bool descending);
 } sql_dialect;

@@ -55,14 +55,14 @@ SECOND = " 2"
 # name: (key, rows, indexed columns, [column, kind, …]); a column is named after table and kind so
 # that a name in a plan tells its kind.  A second column of a kind is to be compared with the first.
 LAYOUT = {
-    "numbers": (("id", ), 70, ("n_bigint", "n_decimal"),
+    "numbers": (("id", ), 70, ("n_bigint", "n_decimal", "n_double", "n_real"),
                 ["bool", "smallint", "int", "bigint", "unsigned", "oid", "double", "real",
                  "decimal", "wide", "unbounded", "zerofill", "zerofill decimal", "year", "bit", "bool 2",
                  "oid 2"]),
     "words": (("k", ), 110, ("w_varchar", "w_bytewise", "w_codepoints", "w_char", "w_latin"),
               ["text", "varchar", "bytewise", "codepoints", "folding", "unpadded", "latin", "char",
                "unpadded char", "folding char", "enum", "set", "uuid", "json", "jsonb", "int"]),
-    "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_seconds", "t_bytes"),
+    "times": (("a", "b"), 50, ("t_date", "t_timestamp", "t_seconds", "t_timestamptz", "t_bytes"),
               ["date", "time", "timestamp", "seconds", "timestamptz", "bytes",
                "padded bytes", "interval", "array", "text array", "real array", "date array",
                "composite", "inet", "inet6", "geometry", "smallint", "date 2", "timestamptz 2",
@@ -110,6 +110,14 @@ def fill_column(cells, n, rng):
             for i, cell in enumerate(pool)]
 
 
+def make_equal(columns, cells):
+    """A second column of a kind has the value of the first one in some rows."""
+    names = [c.name for c in columns]
+    for second, name in enumerate(names):
+        if name.endswith("_2"):
+            cells[second][::4] = cells[names.index(name.removesuffix("_2"))][::4]
+
+
 def make_tables(server, layout, rng):
     """The relations of LAYOUT with their rows, as far as SERVER has their kinds."""
     tables = []
@@ -123,6 +131,7 @@ def make_tables(server, layout, rng):
             key_values(c.name, n) if c.name in key else fill_column(server.cells(c.kind), n, rng)
             for c in columns
         ]
+        make_equal(columns, cells)
         table.rows = [list(row) for row in zip(*cells)]
         if not key:
             table.rows += table.rows[:4]  # the same row twice

@@ -19,6 +19,7 @@ NOCASE = ('pg_catalog.lower({c} COLLATE pg_catalog."C") {op}'
 NUMERIC = "{c} {op} {v}::pg_catalog.numeric"
 CHAR = ("({c} OPERATOR(pg_catalog.=) {v}::pg_catalog.text::pg_catalog.bpchar"
         " AND {c}::pg_catalog.text OPERATOR(pg_catalog.=) {v}::pg_catalog.text)")
+ORDER_OF_NUMBERS = "NULLIF({c}, 'NaN'){or}{c} OPERATOR(pg_catalog.<>) 'NaN'"
 DECIMAL = "{c} {op} CAST({v} AS DECIMAL(65,30))"
 BYTES = "CAST(CONVERT({c} USING utf8mb4) AS BINARY)"
 TEXT_IN = "({c} IN ({v}) AND " + BYTES + " IN ({v}))"
@@ -45,13 +46,21 @@ def plain(text, pattern):
     return f"({text} LIKE {pattern} ESCAPE '|' OR LOCATE(x'00', CAST({{v}} AS BINARY)) > 0)"
 
 
+def bounds(kind, low=">=", word="AND", high="<"):
+    """Within which PostgreSQL's dates are in the order of their texts."""
+    return (f"{{c}} OPERATOR(pg_catalog.{low}) '0001-01-01'::pg_catalog.{kind}"
+            f" {word} {{c}} OPERATOR(pg_catalog.{high}) '10000-01-01'::pg_catalog.{kind}")
+
+
 def date_range(kind):
     """PostgreSQL's for dates."""
-    low, high = (f"'{day}'::pg_catalog.{kind}" for day in ("0001-01-01", "10000-01-01"))
-    return (f"{{c}} {{op}} {{v}}::pg_catalog.{kind} AND {{c}} OPERATOR(pg_catalog.>=) {low}"
-            f" AND {{c}} OPERATOR(pg_catalog.<) {high}{{or}}({{c}} OPERATOR(pg_catalog.<) {low}"
-            f" OR {{c}} OPERATOR(pg_catalog.>=) {high}) AND {{c}}::pg_catalog.text"
-            f' COLLATE pg_catalog."C" {{op}} {{v}}::pg_catalog.text')
+    return (f"{{c}} {{op}} {{v}}::pg_catalog.{kind} AND {bounds(kind)}"
+            f"{{or}}({bounds(kind, '<', 'OR', '>=')}) AND {{c}}::pg_catalog.text{C}"
+            " {op} {v}::pg_catalog.text")
+
+
+def date_order(kind):
+    return "{c}::pg_catalog.text" + C + "{or}" + bounds(kind)
 
 
 # server: (the row's text, the mutant's words, why)
@@ -74,9 +83,14 @@ KNOWN = {
         (like("pg_catalog.timezone('UTC', {c})::pg_catalog.text"), "the column's own collation",
          ONLY_ASCII),
         ("{c}::pg_catalog.text" + C, "the column's own collation", SAME_ORDER),
+        (ORDER_OF_NUMBERS, "without {c} OPERATOR(pg_catalog.<>) 'NaN'", INDEX),
     ] + [(text + C + TEXTS, "the column's own collation", RECHECKED)
          for text in ("{c}", OTHER, "{c}::pg_catalog.text", "pg_catalog.to_json({c})::pg_catalog.text")
     ] + [(date_range(kind), "the column's own collation", SAME_ORDER)
+         for kind in ("date", "timestamp", "timestamptz")
+    ] + [(date_order(kind), "the column's own collation", SAME_ORDER)
+         for kind in ("date", "timestamp")
+    ] + [(date_order(kind), "without " + bounds(kind), INDEX)
          for kind in ("date", "timestamp", "timestamptz")],
     "mysql": [
         (DECIMAL, "no cast", INDEX),

@@ -419,6 +419,8 @@ class Generator(Conditions):
                                 condition=True)
         elif self.chance(0.3):
             select.where = self.condition(fields, 3)
+        if operator == "ORDER BY" and self.chance(0.5):
+            self.limits(select)
         return select
 
     def statement(self):

@@ -9,7 +9,7 @@
 ** NaN is NULL in SQLite and greater than all numbers here: guards.
 ** Dates are text in SQLite: years beyond 9999 and BC sort elsewhere.  A range is
 ** asked of the dates within these bounds, by the index, and of the text of the few
-** beyond them; an order is that of the text.
+** beyond them; an order is that of the text, and its first rows come from the index.
 */
 #include "vtab/postgres/postgres.h"
 #include "vtab/sql_text.h"
@@ -21,6 +21,7 @@
   " WHERE l::pg_catalog.text" compared ")"
 #define IS_NOT " IS DISTINCT FROM {v}::pg_catalog."
 #define NOT_NAN(type) " AND {c} OPERATOR(pg_catalog.<>) 'NaN'::pg_catalog." type
+#define ORDER_OF_NUMBERS "NULLIF({c}, 'NaN'){or}{c} OPERATOR(pg_catalog.<>) 'NaN'"
 #define AS_TEXT "{c}::pg_catalog.text"
 #define AS_OUTPUT POSTGRES_OUTPUT("{c}", "{c}")
 #define AS_JSON "pg_catalog.to_json({c})::pg_catalog.text"
@@ -73,7 +74,7 @@
   {OPS_RANGE, CLASSES(klass), 0, 0, 0, EXACT, \
    "{c} {op} {v}::pg_catalog." type " AND " IN_BOUNDS(type) \
    "{or}" OUT_OF_BOUNDS(type) " AND " AS_TEXT C_ORDER " {op} {v}::pg_catalog.text"}, \
-  {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER}, \
+  {OPS(OP_ORDER), CLASSES(klass), 0, 0, 0, EXACT, AS_TEXT C_ORDER "{or}" IN_BOUNDS(type)}, \
   {OPS(OP_DISTINCT), CLASSES(klass), 0, 0, 0, EXACT, "{c}"}, \
   PAIR_RULE(OPS_COLUMNS_RANGE, CLASSES(klass), 0, \
             "({c} {op} {d} OR " BEYOND_BOUNDS("{c}", type) " OR " BEYOND_BOUNDS("{d}", type) ")"), \
@@ -113,12 +114,12 @@ const pushdown_row postgres_pushdown[] = {
   {OPS_HIGH, FLOATS, 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.float8" NOT_NAN("float8") ")"},
   {OPS(OP_IN), FLOATS, 0, 0, 0, EXACT, "{c}" ANY "float8[])"},
   {OPS(OP_IS_NOT), FLOATS, 0, 0, 0, EXACT, "{c}" IS_NOT "float8"},
-  {OPS(OP_ORDER), FLOATS, 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
+  {OPS(OP_ORDER), FLOATS, 0, 0, 0, EXACT, ORDER_OF_NUMBERS},
   {OPS_LOW, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c} {op} {v}::pg_catalog.numeric"},
   {OPS_HIGH, CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "({c} {op} {v}::pg_catalog.numeric" NOT_NAN("numeric") ")"},
   {OPS(OP_IN), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c}" ANY "numeric[])"},
   {OPS(OP_IS_NOT), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "{c}" IS_NOT "numeric"},
-  {OPS(OP_ORDER), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, "NULLIF({c}, 'NaN')"},
+  {OPS(OP_ORDER), CLASSES(CLASS_DECIMAL), 0, 0, 0, EXACT, ORDER_OF_NUMBERS},
   {OPS_RANGE, CLASSES(CLASS_NUMERIC), 0, 0, 0, PUSH_SUPERSET, REASON_PRECISION,
    "{c} {op} {v}::pg_catalog.numeric"},
   {ONE_TO_ONE, NUMERICS, 0, 0, 0, PUSH_LOCAL, REASON_PRECISION, NULL},
@@ -240,6 +241,7 @@ static const sql_dialect dialect = {
                 [OP_LT] = "OPERATOR(pg_catalog.<)", [OP_LE] = "OPERATOR(pg_catalog.<=)",
                 [OP_GT] = "OPERATOR(pg_catalog.>)", [OP_GE] = "OPERATOR(pg_catalog.>=)"},
   .numbered = true,
+  .orders_apart = true,
   .count = "pg_catalog.count(*)",
   .select = postgres_select,
   .direction = print_direction,

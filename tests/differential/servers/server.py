@@ -142,6 +142,8 @@ class SqlServer(Server):
             if less != row.text:
                 yield words, less
         sides = row.text.split("{or}")
+        if len(sides) == 2 and row.operators[0] in ABOVE:
+            yield "everything is within", sides[0] + "{or}{c} IS NOT NULL"
         for i in range(2 if len(sides) == 2 else 0):
             yield f"without {sides[i]}", f"({sides[1 - i]})"
         parts = top_level_parts(row.text)
