@@ -1,7 +1,8 @@
 /*
 ** postgres_test.c - the PostgreSQL driver keeps the contract on a real server:
 ** connecting, the session, the catalog, scans that break, stop and are used
-** again.  Its types are in postgres_types_test.c.
+** again.  Its types are in postgres_types_test.c.  Cases tagged "timed" end
+** within a time that valgrind does not leave them.
 ** Budget: 60 s
 */
 #ifdef HAVE_CONFIG_H
@@ -703,6 +704,7 @@ static TCase *group(Suite *s, const char *name, bool connected) {
 static Suite *suite(void) {
   Suite *s = suite_create("postgres");
   TCase *t = group(s, "opening", false);
+  tcase_set_tags(t, "timed");
   tcase_add_test(t, wrong_password_is_an_auth_error);
   tcase_add_test(t, missing_database_is_a_config_error);
   tcase_add_test(t, closed_port_is_a_network_error);
@@ -720,9 +722,6 @@ static Suite *suite(void) {
   tcase_add_test(t, session_is_pinned_and_pinned_again_after_reset);
   tcase_add_test(t, read_only_connection_cannot_write);
   tcase_add_test(t, child_process_can_close_without_a_word_to_the_server);
-  tcase_add_test(t, interrupt_stops_the_servers_work_and_keeps_the_connection);
-  tcase_add_test(t, silence_beyond_the_timeout_is_an_error);
-  tcase_add_test(t, another_thread_can_cancel);
   tcase_add_test(t, exec_binds_counts_and_discards);
   t = group(s, "catalog", true);
   tcase_add_test(t, catalog_has_keys_indexes_and_kinds);
@@ -733,12 +732,17 @@ static Suite *suite(void) {
   t = group(s, "scans", true);
   tcase_add_test(t, repeated_statement_is_one_round_trip);
   tcase_add_test(t, many_statements_do_not_pile_up_on_the_server);
-  tcase_add_test(t, early_close_leaves_the_connection_idle);
-  tcase_add_test(t, early_close_of_an_endless_scan_stops_the_server);
   tcase_add_test(t, killed_connection_in_mid_scan_is_an_error);
   tcase_add_test(t, error_at_a_later_row_is_an_error);
   tcase_add_test(t, changed_table_is_stale_and_never_shifts);
   tcase_add_test(t, rows_without_columns_are_counted);
+  t = group(s, "limits", true);
+  tcase_set_tags(t, "timed");
+  tcase_add_test(t, interrupt_stops_the_servers_work_and_keeps_the_connection);
+  tcase_add_test(t, silence_beyond_the_timeout_is_an_error);
+  tcase_add_test(t, another_thread_can_cancel);
+  tcase_add_test(t, early_close_leaves_the_connection_idle);
+  tcase_add_test(t, early_close_of_an_endless_scan_stops_the_server);
   return s;
 }
 
