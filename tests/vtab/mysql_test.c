@@ -430,6 +430,32 @@ START_TEST(catalog_has_keys_indexes_and_broken_views) {
 }
 END_TEST
 
+/* What the server has counted of columns without an index; who may not see it does without. */
+START_TEST(catalog_has_what_analyze_counted) {
+  char url[500];
+  snprintf(url, sizeof url, "mysql://tskdb_poor:a%s", strrchr(server_url, '@'));
+  exec(c, "CREATE OR REPLACE TABLE counted(id INT PRIMARY KEY, g INT, o INT) "
+          "AS SELECT seq AS id, seq % 10 AS g, IF(seq % 4, seq % 5, NULL) AS o FROM seq_1_to_1000");
+  exec(c, "ANALYZE TABLE counted PERSISTENT FOR ALL");
+  catalog *k = discover(c);
+  const relation *counted = relation_of(k, "counted");
+  ck_assert_double_eq_tol(counted->columns[1].distinct, 10, 0.01);
+  ck_assert_double_eq_tol(counted->columns[1].null_fraction, 0, 0.001);
+  ck_assert_double_eq_tol(counted->columns[2].distinct, 5, 0.01);
+  ck_assert_double_eq_tol(counted->columns[2].null_fraction, 0.25, 0.001);
+  catalog_release(k);
+  exec(c, "CREATE OR REPLACE USER tskdb_poor IDENTIFIED BY 'a'");
+  exec(c, "GRANT SELECT ON tskdb_test.* TO tskdb_poor");
+  connection *poor = open_url(url);
+  k = discover(poor);
+  ck_assert_double_eq(relation_of(k, "counted")->columns[1].distinct, -1);
+  catalog_release(k);
+  tested->close(poor, false);
+  exec(c, "DROP TABLE counted");
+  exec(c, "DROP USER tskdb_poor");
+}
+END_TEST
+
 START_TEST(schemas_are_the_urls_or_those_asked_for) {
   static const char *const two[] = {"tskdb_other", "tskdb_test"}, *const none[] = {"no_such_one"};
   discovery want = {.schemas = two, .n_schemas = 2};
@@ -774,6 +800,7 @@ static Suite *suite(void) {
   tcase_add_test(t, sixteen_megabytes_in_one_value);
   t = group(s, "catalog", true);
   tcase_add_test(t, catalog_has_keys_indexes_and_broken_views);
+  tcase_add_test(t, catalog_has_what_analyze_counted);
   tcase_add_test(t, schemas_are_the_urls_or_those_asked_for);
   tcase_add_test(t, describe_refuses_what_is_no_table);
   t = group(s, "scans", true);

@@ -1,6 +1,7 @@
 /*
 ** catalog.c - what a server has, from information_schema in four requests
-** whatever the number of tables: tables, columns, indexes, foreign keys.
+** whatever the number of tables: tables, columns, indexes, foreign keys; and
+** in a fifth what MariaDB's ANALYZE TABLE … PERSISTENT has counted.
 **
 ** By default the URL's database, whose tables are plain names; without one,
 ** every database that is not the system's; or those that the caller names.
@@ -311,6 +312,46 @@ static bool list_indexes(survey *s) {
   return ok && (!s->out->arena.failed || error_memory(s->e));
 }
 
+/* ---- statistics ------------------------------------------------------------------------- */
+
+enum { STATISTIC_SCHEMA, STATISTIC_TABLE, STATISTIC_COLUMN, STATISTIC_NULLS, STATISTIC_DISTINCT,
+       N_STATISTIC };
+
+/* An index knows better what has been written since. */
+static void add_statistic(survey *s, MYSQL_ROW row) {
+  relation *r = find_relation(s, row[STATISTIC_SCHEMA], row[STATISTIC_TABLE]);
+  int at = r ? find_column(r, row[STATISTIC_COLUMN]) : -1;
+  if (at < 0) return;
+  column *c = &r->columns[at];
+  if (c->null_fraction < 0) c->null_fraction = estimate(row[STATISTIC_NULLS]);
+  if (c->distinct < 0) c->distinct = estimate(row[STATISTIC_DISTINCT]);
+}
+
+/* Few users may read these tables, and a catalog is as good without. */
+static bool can_do_without(const survey *s, const tskdb_error *e) {
+  return !s->c->base.broken &&
+         (e->klass == ERROR_AUTH || e->klass == ERROR_STALE || e->klass == ERROR_SQL);
+}
+
+static bool list_statistics(survey *s) {
+  tskdb_error *reported = s->e, mine = {0};
+  if (!s->c->mariadb) return true;
+  s->e = &mine;
+  MYSQL_RES *rows =
+    ask(s,
+        "SELECT c.db_name, c.table_name, c.column_name, c.nulls_ratio, "
+        "t.cardinality * (1 - c.nulls_ratio) / c.avg_frequency "
+        "FROM mysql.column_stats c JOIN mysql.table_stats t USING (db_name, table_name) "
+        "WHERE c.db_name", "", "cannot read the statistics");
+  s->e = reported;
+  if (!rows && can_do_without(s, &mine)) return true;
+  bool ok = rows && is_complete(s, rows, N_STATISTIC);
+  for (MYSQL_ROW row; ok && (row = mysql_fetch_row(rows)) != NULL;) add_statistic(s, row);
+  if (rows) mysql_free_result(rows);
+  else if (reported) *reported = mine;
+  return ok;
+}
+
 /* ---- foreign keys ----------------------------------------------------------------------- */
 
 enum {
@@ -394,7 +435,7 @@ bool mysql_driver_discover(connection *base, const discovery *want, const wait_s
   survey s = {.c = (mysql_connection *)base, .want = want, .w = w, .out = out, .e = e};
   introduce(s.c, out);
   bool ok = choose_schemas(&s) && list_relations(&s) && check_schemas(&s) && list_columns(&s) &&
-            list_indexes(&s) && list_foreign_keys(&s);
+            list_indexes(&s) && list_statistics(&s) && list_foreign_keys(&s);
   buffer_free(&s.where);
   return ok;
 }
