@@ -204,11 +204,13 @@ static double moved(double r, double towards) {
 static bool is_greater_op(query_operator op) { return op == OP_GT || op == OP_GE; }
 static bool is_less_op(query_operator op) { return op == OP_LT || op == OP_LE; }
 
-/* The numbers themselves: exactly, or, where decimals can be, the neighbourhood. */
+/* The numbers themselves: exactly, or, where decimals can be, the neighbourhood.  A decimal that is its
+** digits is equal to a number of numeric affinity, and greater than all numbers otherwise. */
 static void add_numbers(union_filter *u, query_operator op, const value *v) {
   bson_t piece, condition;
+  bool ordered = is_less_op(op) || is_greater_op(op);
   if (!(u->kinds & (MONGO_NUMBER | MONGO_DECIMAL))) return;
-  if (!(u->kinds & MONGO_DECIMAL) || (u->kinds & MONGO_DIGITS)) {
+  if (!(u->kinds & MONGO_DECIMAL) || (ordered && (u->kinds & MONGO_DIGITS))) {
     add_comparison(u, op, v);
     return;
   }
@@ -257,7 +259,7 @@ static void compare_number(union_filter *u, query_operator op, const value *v) {
   }
   add_numbers(u, op, v);
   add_booleans(u, op, v);
-  if (u->kinds & MONGO_DIGITS) add_types(u, MONGO_DECIMAL);
+  if ((u->kinds & MONGO_DIGITS) && op != OP_EQ) add_types(u, MONGO_DECIMAL);
   if (is_greater_op(op)) {
     add_types(u, TEXT_KINDS);
   } else {
@@ -283,6 +285,13 @@ static uint32_t kinds_that_may(query_operator op, const value *v) {
   if (may_hold(op, v, '[', '[')) kinds |= MONGO_ARRAY;
   if (may_hold(op, v, '{', '{')) kinds |= MONGO_OBJECT;
   return kinds;
+}
+
+/* Decimals whose digits are the text: those near the number that it is. */
+static void equal_digits(union_filter *u, const value *v) {
+  value number = *v;
+  if (value_apply_numeric(&number)) add_numbers(u, OP_EQ, &number);
+  else if (v->length && strchr("-IN", v->bytes[0])) add_types(u, MONGO_DECIMAL);   /* Infinity, NaN */
 }
 
 /* column = text, for the kinds of which one value has that text. */
@@ -313,7 +322,7 @@ static void equal_text(union_filter *u, const value *v) {
     add_date(u, OP_LT, YEAR_1);
     add_date(u, OP_GE, YEAR_10000);
   }
-  if (u->kinds & MONGO_DIGITS) add_types(u, MONGO_DECIMAL);
+  if (u->kinds & MONGO_DIGITS) equal_digits(u, v);
   add_types(u, kinds_that_may(OP_EQ, v));
 }
 
@@ -445,7 +454,6 @@ static void compare_list(union_filter *u, const value *list) {
   if (!numbers) return;
   add_number_like(u);
   add_types(u, MONGO_OID);
-  if (u->kinds & MONGO_DIGITS) add_types(u, MONGO_DECIMAL);
 }
 
 /* ---- null ------------------------------------------------------------------ */

@@ -63,14 +63,25 @@ static bool adopt_reply(scan *s, const char *path, tskdb_error *e) {
   return error_set(e, ERROR_PROTOCOL, "the server answers without a batch");
 }
 
-static void append_first_size(bson_t *command, const mongo_request *m, const wait_scope *w) {
+/* The documents of a list of keys, of which most have one, come in one reply. */
+static int32_t first_size(const request *r) {
+  size_t n = FIRST_DOCUMENTS;
+  for (int i = 0; i < r->query->n_parameters; i++) {
+    const value *v = &r->query->parameters[i];
+    if (v->storage == STORAGE_LIST && v->n_list >= n) n = v->n_list + 1;
+  }
+  return (int32_t)n;
+}
+
+static void append_first_size(bson_t *command, const request *r, const wait_scope *w) {
+  const mongo_request *m = r->compiled;
   bson_t cursor;
   if (m->aggregate) {
     BSON_APPEND_DOCUMENT_BEGIN(command, "cursor", &cursor);
-    BSON_APPEND_INT32(&cursor, "batchSize", FIRST_DOCUMENTS);
+    BSON_APPEND_INT32(&cursor, "batchSize", first_size(r));
     bson_append_document_end(command, &cursor);
   } else {
-    BSON_APPEND_INT32(command, "batchSize", FIRST_DOCUMENTS);
+    BSON_APPEND_INT32(command, "batchSize", first_size(r));
   }
   if (m->blocking && w->timeout_ms > 0) BSON_APPEND_INT64(command, "maxTimeMS", w->timeout_ms);
 }
@@ -87,7 +98,7 @@ scan *mongo_driver_scan_open(connection *base, const request *r, const wait_scop
   s->m = r->compiled;
   bson_init_static(&given, s->m->command, s->m->length);
   bson_copy_to(&given, &command);
-  append_first_size(&command, s->m, w);
+  append_first_size(&command, r, w);
   bool ok = mongo_run(s->c, MONGO_READ, s->m->database, &command, w, "the server refuses the query",
                       &s->reply, e) &&
             adopt_reply(s, "cursor.firstBatch", e);
