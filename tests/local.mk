@@ -50,6 +50,7 @@ SCRIPT_SUITES = \
 	%reldir%/documents/quickstart.test \
 	%reldir%/vtab/mongo_comparison.test \
 	%reldir%/vtab/mongo_login.test \
+	%reldir%/vtab/mongo_router.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/mongo_set.test \
 	%reldir%/vtab/index.test \
