@@ -20,6 +20,7 @@ C_SUITES = \
 
 if DRIVER_POSTGRES
 C_SUITES += \
+	%reldir%/federation/pool_test \
 	%reldir%/vtab/postgres_pushdown_test \
 	%reldir%/vtab/postgres_test \
 	%reldir%/vtab/postgres_types_test
