@@ -51,7 +51,7 @@ set -a
 eval "$urls"
 set +a
 data=$build/bench-data
-part 240 scans "$root/bench/run.py" "${rows[@]}"
+part 300 scans "$root/bench/run.py" "${rows[@]}"
 part 600 tpch "$root/bench/tpch/run.py" --data "$data" "${tpch[@]}"
 part 60 mixed "$root/bench/mixed.py" "${mixed[@]}"
 part 420 joins "$root/bench/joins.py" "${joins[@]}"
