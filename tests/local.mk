@@ -54,6 +54,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mongo_router.test \
 	%reldir%/vtab/mongo_scan.test \
 	%reldir%/vtab/mongo_set.test \
+	%reldir%/vtab/mongo_tables.test \
 	%reldir%/vtab/index.test \
 	%reldir%/vtab/residual.test \
 	%reldir%/vtab/mysql_types.test \
