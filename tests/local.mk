@@ -69,6 +69,7 @@ SCRIPT_SUITES = \
 	%reldir%/hosts/python.test \
 	%reldir%/hosts/shell.test \
 	%reldir%/federation/attach.test \
+	%reldir%/federation/explain.test \
 	%reldir%/federation/library.test \
 	%reldir%/differential/differential.test \
 	%reldir%/differential/mutation.test
