@@ -60,6 +60,7 @@ SCRIPT_SUITES = \
 	%reldir%/vtab/mysql_types.test \
 	%reldir%/vtab/redis.test \
 	%reldir%/vtab/scan.test \
+	%reldir%/vtab/join_keys.test \
 	%reldir%/vtab/joins.test \
 	%reldir%/vtab/overlap.test \
 	%reldir%/vtab/contract.test \

@@ -206,6 +206,7 @@ stage_tsan() {
         killed_in threads
     raced mongo_scan every_document two_scans given_up interrupt timeout killed threads
     raced redis huge interrupt killed inside_another
+    raced overlap run_again two_statements interrupt reset
     raced contract four_threads
     return $status
 }

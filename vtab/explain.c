@@ -112,7 +112,7 @@ static const char *print_joins(const table *t, const plan *p, const plan_subject
   buffer text = {0};
   bool probed = !p->distinct;
   if (probed && s->options->batch_keys && plan_is_probe(p)) {
-    print_line(&text, "keys: up to 1024 in a request, where they come from another server's rows");
+    print_line(&text, "keys: many in a request, where they come from another server's rows");
   }
   if (probed && s->options->fetch_whole) {
     print_line(&text, "whole: fetched once when probes have taken as long as that would");

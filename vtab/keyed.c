@@ -29,7 +29,7 @@ enum {
   KEYS_FIRST = 100,              /* keys of the first batch */
   KEYS_GROWTH = 10,              /* of the next, if a batch was of use */
   KEYS_MOST = 4000,
-  LEAST_USE = 16,                /* of so many keys one must be probed: outer rows may be filtered */
+  LEAST_USE = 16,                /* one of so many keys that is probed is enough in any case */
   LOOK_AHEAD = 65536,            /* rows that are looked at for one batch of keys */
   LIST_MOST = 1000,              /* a longer list counts as one that changes */
   KEEP_BYTES = 64 * 1024         /* a larger answer to one probe is not kept */
@@ -467,13 +467,17 @@ static double row_us(const keyed *k) {
   return s->pace.row_us > 0 ? s->pace.row_us : s->driver->row_us;
 }
 
-static double estimate_whole(const keyed *k) {
+/* What a key takes that is asked for alone. */
+static double trip_us(const keyed *k) {
   const server_pace *p = &k->table->server->pace;
+  return p->round_trip_us > 0 ? p->round_trip_us : DEFAULT_ROUND_TRIP_US;
+}
+
+static double estimate_whole(const keyed *k) {
   double rows = k->table->relation->rows;
-  double trip_us = p->round_trip_us > 0 ? p->round_trip_us : DEFAULT_ROUND_TRIP_US;
   if (rows < 0) rows = UNKNOWN_ROWS;
   double store_us = would_spill(k, rows) ? SPILL_ROW_US : STORE_ROW_US;
-  return trip_us + rows * (row_us(k) + store_us);
+  return trip_us(k) + rows * (row_us(k) + store_us);
 }
 
 static bool count_row(void *context, const batch *page, uint32_t row) {
@@ -660,14 +664,22 @@ static bool are_keys_held(keyed *k, const remote *r) {
   return store_bytes(k->store) <= allowance(k);
 }
 
+/* Whether it was right to ask for N keys at once of which so many were probed: outer rows may
+** be filtered out before they come here.  Over a network nearly all of them may. */
+static bool is_of_use(const keyed *k, int64_t n, int64_t probed) {
+  const double favour = 4;
+  double saved_us = favour * (double)probed * trip_us(k);
+  return LEAST_USE * probed >= n || saved_us >= (double)n * k->key_us;
+}
+
 /* Most of the keys that were asked for were never probed: the source was not one. */
 static bool are_keys_wasted(const keyed *k) {
-  return k->asked >= 3 * KEYS_FIRST && LEAST_USE * k->hits < k->asked;
+  return k->asked >= 3 * KEYS_FIRST && !is_of_use(k, k->asked, k->hits);
 }
 
 /* How many keys the next batch has: more where the last one was of use. */
 static void choose_batch_size(keyed *k) {
-  if (!k->batch_keys || LEAST_USE * (k->hits - k->hits_before) < k->batch_keys) return;
+  if (!k->batch_keys || !is_of_use(k, k->batch_keys, k->hits - k->hits_before)) return;
   k->batch_size *= KEYS_GROWTH;
   if (k->batch_size > KEYS_MOST) k->batch_size = KEYS_MOST;
 }
