@@ -35,7 +35,8 @@ SELECT remote, exact, local FROM tskdb_explain('SELECT * FROM pg.orders WHERE pl
 column is read.
 
 Beside these, WHERE's other conditions are sent where they come down to comparisons of this table's columns
-with constants: `lower(a) = 'x'`, `a + 1 > 5`, `coalesce(a, 0) = 0`, `a = 1 OR b = 2`, CASE, `NOT (…)`,
+with constants: `lower(a) = 'x'`, `a + 1 > 5`, `coalesce(a, 0) = 0`, `a = 1 OR b = 2`, CASE, `NOT (…)`, `date(at)`,
+`strftime('%Y', at)`, `'%Y-%m'` or `'%Y-%m-%d'` and `substr(at, 1, 4)`, `7` or `10` of a date against such a text,
 `LIKE … ESCAPE`, and to comparisons of two such columns with each other (`shipped > promised`; "columns" below,
 for two of one line). They narrow. See `residual_rows` in docs/urls.md and "What SQLite keeps to itself" in
 docs/architecture.md.

@@ -44,6 +44,7 @@ CORE_SOURCES = \
 	%reldir%/program.c %reldir%/program.h \
 	%reldir%/proof.c %reldir%/proof.h \
 	%reldir%/remote.c %reldir%/remote.h \
+	%reldir%/period.c %reldir%/period.h \
 	%reldir%/residual.c %reldir%/residual.h \
 	%reldir%/source.c %reldir%/source.h \
 	%reldir%/spill.c %reldir%/spill.h \

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vtab/period.h"
+
 enum {
   REGISTERS = 96,              /* whose contents are known; of the others nothing is */
   STEPS_MOST = 600,            /* instructions on all paths together */
@@ -202,13 +204,44 @@ static const symbol *like(walk *w, const symbol *pattern, const symbol *text,
   return make(w, s);
 }
 
+/* date(column), strftime('%Y-%m', column), substr(column, 1, 7).  How many arguments a call of
+** the first two has, the program does not say: P1 has a bit for each that is constant, and the
+** last one that is not is written right before the call. */
+static const symbol *period_call(walk *w, const instruction *i, const registers *r) {
+  static const struct { const char *name, *format; int constants, at, length; } calls[] = {
+    {"date(-1)", NULL, 0, 0, PERIOD_DAY},
+    {"strftime(-1)", "%Y", 1, 1, PERIOD_YEAR}, {"strftime(-1)", "%Y-%m", 1, 1, PERIOD_MONTH},
+    {"strftime(-1)", "%Y-%m-%d", 1, 1, PERIOD_DAY},
+    {"substr(3)", NULL, 6, 0, PERIOD_YEAR}, {"substr(3)", NULL, 6, 0, PERIOD_MONTH},
+    {"substr(3)", NULL, 6, 0, PERIOD_DAY},
+  };
+  const symbol *first = get(r, i->p2), *second = get(r, i->p2 + 1), *third = get(r, i->p2 + 2);
+  for (size_t k = 0; k < sizeof(calls) / sizeof(calls[0]); k++) {
+    const symbol *subject = calls[k].at ? second : first;
+    const char *format = calls[k].format;
+    bool cut = calls[k].constants == 6;
+    if (strcmp(i->p4, calls[k].name) != 0 || i->p1 != calls[k].constants) continue;
+    if (!is_column(subject) || !program_is(i - 1, "VColumn")) continue;
+    if (i[-1].p3 != i->p2 + calls[k].at) continue;
+    if (format && (!is_text(first) || strcmp(first->constant.bytes, format) != 0)) continue;
+    if (cut && (!is_integer(second) || second->constant.integer != 1)) continue;
+    if (cut && (!is_integer(third) || third->constant.integer != calls[k].length)) continue;
+    symbol s = *subject;
+    s.subject = SUBJECT_PERIOD;
+    s.addend = calls[k].length;
+    return make(w, s);
+  }
+  return NULL;
+}
+
 /* SQLite's own functions whose result is known as a symbol. */
 static const symbol *call(walk *w, const instruction *i, const registers *r) {
   const symbol *first = get(r, i->p2), *second = get(r, i->p2 + 1), *third = get(r, i->p2 + 2);
   const char *name = i->p4 ? i->p4 : "";
   if (strcmp(name, "like(2)") == 0) return like(w, first, second, NULL);
   if (strcmp(name, "like(3)") == 0) return like(w, first, second, third);
-  if (!is_column(first)) return NULL;
+  const symbol *beginning = i->p4 ? period_call(w, i, r) : NULL;
+  if (beginning || !is_column(first)) return beginning;
   symbol s = *first;
   if (strcmp(name, "lower(1)") == 0 || strcmp(name, "upper(1)") == 0) {
     s.subject = SUBJECT_FOLDED;

@@ -30,6 +30,7 @@ typedef enum subject_kind {
   SUBJECT_PAIR,                    /* column, compared with the column `other` */
   SUBJECT_SUM,                     /* column + addend */
   SUBJECT_FOLDED,                  /* lower(column), upper(column) */
+  SUBJECT_PERIOD,                  /* the first `addend` characters of a date (period.h) */
   SUBJECT_MEMBER                   /* column ->> label, or ->> '$.label' */
 } subject_kind;
 

@@ -12,11 +12,12 @@
 
 #include "vtab/bound.h"
 #include "vtab/driver.h"
+#include "vtab/period.h"
 
 /* ---- what is left of a condition -------------------------------------------- */
 
 /* The functions that loop.c knows; they may be the application's own on this connection. */
-#define FUNCTIONS "'like', 'lower', 'upper', '->>'"
+#define FUNCTIONS "'like', 'lower', 'upper', '->>', 'date', 'strftime', 'substr'"
 
 bool residual_is_wanted(const table *t, const plan *p) {
   int least = t->server->options.residual_rows;
@@ -27,7 +28,8 @@ bool residual_is_wanted(const table *t, const plan *p) {
 
 static bool calls_functions(const condition *c) {
   if (c->kind == CONDITION_ATOM) {
-    return c->subject == SUBJECT_FOLDED || c->subject == SUBJECT_MEMBER || c->op == OP_LIKE;
+    return c->subject == SUBJECT_FOLDED || c->subject == SUBJECT_MEMBER ||
+           c->subject == SUBJECT_PERIOD || c->op == OP_LIKE;
   }
   for (int i = 0; i < c->n_parts; i++) {
     if (calls_functions(c->parts[i])) return true;
@@ -177,6 +179,38 @@ static built build_folded(builder *b, const condition *c, value v, query_expr *o
   return compare(b, c->column, OP_EQ, COLLATION_NOCASE, &v, out);
 }
 
+/* One bound of a period; none is sent for DAY beyond the years there are. */
+static built bound_day(builder *b, int col, query_operator op, const period_text day,
+                       query_expr *out) {
+  value v = {.storage = STORAGE_TEXT, .bytes = arena_strdup(b->arena, day), .length = PERIOD_DAY};
+  return day[0] && v.bytes ? compare(b, col, op, COLLATION_BINARY, &v, out) : BUILT_TRUE;
+}
+
+/* The beginning of a date OP text.  Of a text that is bound, more may stand behind a NUL. */
+static built build_period(builder *b, const condition *c, value v, query_expr *out) {
+  const uint32_t dates =
+    CLASSES(CLASS_DATE) | CLASSES(CLASS_TIMESTAMP) | CLASSES(CLASS_TIMESTAMPTZ);
+  query_operator op = c->variable && c->op == OP_LT ? OP_LE : c->op;
+  query_expr parts[2];
+  period p;
+  int n = 0;
+  if (!(CLASSES(b->subject.relation->columns[c->column].klass) & dates)) return BUILT_TRUE;
+  if (c->collation != COLLATION_BINARY || !period_parse(&v, (int)c->addend, &p)) return BUILT_TRUE;
+  bool low = op == OP_EQ || op == OP_GE || op == OP_GT;
+  bool high = op == OP_EQ || op == OP_LE || op == OP_LT;
+  built x = BUILT_TRUE;
+  if (low) {
+    x = bound_day(b, c->column, OP_GE, op == OP_GT ? p.earliest_next : p.earliest, &parts[n]);
+    n += x == BUILT_EXPR;
+  }
+  if (high && x != BUILT_FALSE) {
+    x = bound_day(b, c->column, OP_LT, op == OP_LT ? p.first : p.next, &parts[n]);
+    n += x == BUILT_EXPR;
+  }
+  if (n) *out = combine(b, EXPR_ALL, parts, n);
+  return n ? BUILT_EXPR : BUILT_TRUE;
+}
+
 /* One row of the table for a member: of text, of numbers. */
 static built member(builder *b, const condition *c, query_operator op, value v, query_expr *out) {
   const column *col = &b->subject.relation->columns[c->column];
@@ -248,6 +282,7 @@ static built build_atom(builder *b, const condition *c, query_expr *out) {
     case SUBJECT_COLUMN: known = build_column(b, c, v, out); break;
     case SUBJECT_SUM: known = build_sum(b, c, v, out); break;
     case SUBJECT_FOLDED: known = build_folded(b, c, v, out); break;
+    case SUBJECT_PERIOD: known = c->or_null ? BUILT_TRUE : build_period(b, c, v, out); break;
     default: known = c->or_null ? BUILT_TRUE : build_member(b, c, v, out); break;
   }
   return c->or_null ? or_null(b, c->column, known, out) : known;

@@ -15,6 +15,7 @@ COMPARISONS = [
 ]
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 INT64_MAX = 2**63 - 1
+DATED = ("date", "timestamp", "seconds", "timestamptz")
 
 
 def near_misses(value, rng):
@@ -301,6 +302,9 @@ class Conditions:
         jsonb = [f for f in fields if f.column and f.column.kind.name == "jsonb"]
         if jsonb and self.chance(0.4):
             return self.member(self.rng.choice(jsonb), self.rng.choice(["=", "=", "=", "<>", ">"]))
+        dates = [f for f in fields if f.column and f.column.kind.name in DATED]
+        if dates and self.chance(0.3):
+            return self.period(self.rng.choice(dates))
         f = self.field(fields)
         operator, k = self.rng.choice(COMPARISONS), self.rng.choice([0, 1, 5, -3, INT64_MAX])
         template = self.rng.choice([
@@ -312,6 +316,17 @@ class Conditions:
             f"iif({{}} {operator} {{}}, 1, 0)"
         ])
         return Node(template, f, self.constant(f.column), condition=True)
+
+    def period(self, field):
+        """The beginning of a date's text against a year, a month or a day."""
+        length, template = self.rng.choice([
+            (10, "date({})"), (10, "date({})"), (4, "strftime('%Y', {})"), (7, "strftime('%Y-%m', {})"),
+            (10, "strftime('%Y-%m-%d', {})"), (4, "substr({}, 1, 4)"), (7, "substr({}, 1, 7)"),
+            (10, "substr({}, 1, 10)"), (10, "date({}, '+1 day')")
+        ])
+        texts = [v for v in field.column.values if isinstance(v, str)]
+        constant = Constant(*[self.rng.choice(texts)[:length] for _ in range(3)])
+        return Node(f"{template} {self.rng.choice(COMPARISONS)} {{}}", field, constant, condition=True)
 
     def member(self, field, operator):
         members = ["x", "X", 5, "5", 1, 0, "true", "null", "é", 2, "[1]", None, 5.0]
