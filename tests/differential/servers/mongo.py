@@ -80,6 +80,11 @@ class Mongo(Server):
             return json.dumps({name: str(value)})
         return json.dumps(value)
 
+    def in_digits(self, kind, native, value):
+        document = json.loads(native) if native else None
+        digits = document.get("$numberDecimal") if isinstance(document, dict) else None
+        return native, value if digits in (None, "NaN") else digits
+
     def own(self, kind):
         if kind.name in ("timestamp", "seconds"):
             return [(date(ms), text) for ms, text in DATES]
