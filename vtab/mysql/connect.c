@@ -83,6 +83,7 @@ static MYSQL *connect_host(const mysql_login *l, const mysql_host *h, const wait
   if (!m) return NULL;
   place(h, where, sizeof(where));
   wire_begin_connect(&call, w, deadline_us, tls != MYSQL_TLS_DISABLE);
+  call.ungreeted = true;
   bool ok = connect_handle(m, l, h) != NULL;
   if (!ok) {
     wire_connect_error(&call, m, "cannot connect", e);

@@ -1,11 +1,12 @@
 /*
-** guard.c - rows that are shorter than they say.
+** guard.c - what MariaDB's library believes of a server, and should not.
 **
-** MariaDB's library takes values out of a row before it knows that the row has
-** them: one that is cut short, or whose lengths are not true, is made up of what
-** lies behind it in memory. So it gets to see whole rows only. Where its table of
-** methods tells how long a row is (3.3.20), ours stands in its place; an older
-** library, or Oracle's, is left as it is.
+** It takes values out of a row before it knows that the row has them: one that is
+** cut short, or whose lengths are not true, is made up of what lies behind it in
+** memory. And it reads the results that were announced until none is left, also from
+** a connection that is gone. So functions of ours stand in its table of methods; how
+** long a row is is said there from 3.3.20 on. An older library, or Oracle's, is left as
+** it is.
 **
 ** Invariant: the library's own function is called for a row all of whose values
 ** lie within its packet, or never.
@@ -15,6 +16,7 @@
 #ifdef LIBMARIADB
 
 #include <pthread.h>
+#include <string.h>
 
 typedef int fetch_to_bind(MYSQL_STMT *s, unsigned char *row, unsigned long length);
 
@@ -24,7 +26,7 @@ typedef int fetch_to_bind(MYSQL_STMT *s, unsigned char *row, unsigned long lengt
            default: false)
 
 static const struct st_mariadb_methods *theirs;   /* the library's, which is one and constant */
-static struct st_mariadb_methods ours;            /* the same with our check; written once */
+static struct st_mariadb_methods ours;            /* the same with our checks; written once */
 
 /* Bytes of a value; -1: its length stands before it. */
 static int width_of(enum enum_field_types type) {
@@ -71,15 +73,25 @@ static int fetch_if_whole(MYSQL_STMT *s, unsigned char *row, unsigned long lengt
   return ((fetch_to_bind *)theirs->db_stmt_fetch_to_bind)(s, row, length);
 }
 
-void guard_rows(MYSQL *m) {
+/* Nothing more comes from a connection that is gone, whatever was announced. */
+static void flush(MYSQL_STMT *s) {
+  theirs->db_stmt_flush_unbuffered(s);
+  if (!s->mysql->net.pvio) s->mysql->server_status = 0;
+}
+
+void guard_statements(MYSQL *m) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  /* A library that is older than its headers does not say the length. */
-  if (!KNOWS_LENGTH || mysql_get_client_version() < MARIADB_PACKAGE_VERSION_ID) return;
+  /* A library that is older than its headers may have another table. */
+  if (mysql_get_client_version() < MARIADB_PACKAGE_VERSION_ID) return;
   pthread_mutex_lock(&lock);
   if (!theirs) {
     theirs = m->methods;
     ours = *theirs;
-    ours.db_stmt_fetch_to_bind = fetch_if_whole;
+    ours.db_stmt_flush_unbuffered = flush;
+    if (KNOWS_LENGTH) {
+      memcpy(&ours.db_stmt_fetch_to_bind, &(fetch_to_bind *){fetch_if_whole},
+             sizeof(fetch_to_bind *));
+    }
   }
   pthread_mutex_unlock(&lock);
   if (m->methods == theirs) m->methods = &ours;
@@ -87,6 +99,6 @@ void guard_rows(MYSQL *m) {
 
 #else
 
-void guard_rows(MYSQL *m) { (void)m; }
+void guard_statements(MYSQL *m) { (void)m; }
 
 #endif

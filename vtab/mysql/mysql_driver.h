@@ -6,7 +6,7 @@
 **   connect.c    opening, pinning, resetting, cancelling, closing a connection
 **   wire.c       the only file that knows which client library this is: calls
 **                that can be interrupted, SIGPIPE, errors
-**   guard.c      rows that are shorter than they say
+**   guard.c      what MariaDB's library believes of a server, and should not
 **   catalog.c    information_schema and descriptions to a catalog
 **   types.c      the server's types to type classes and decoders
 **   compile.c    the pushdown rows, the dialect
@@ -137,6 +137,7 @@ typedef struct wire_call {
   bool gave_up;                /* the grace period ended too: the library gets errors */
   tskdb_error why;             /* if stopped */
   bool tls;
+  bool ungreeted;              /* the server's first packet is still to come */
   int quiet_ms;                /* of the present wait, within TLS */
   bool pipe_blocked;           /* SIGPIPE is blocked in this thread by us */
   sigset_t signals;            /* as they were */
@@ -159,6 +160,10 @@ bool wire_statement_error(const wire_call *call, mysql_connection *c, MYSQL_STMT
 /* The same while connecting, on a bare handle. */
 bool wire_connect_error(const wire_call *call, MYSQL *handle, const char *what, tskdb_error *e);
 
+/* Whatever is still to come after a statement that has ended would be taken for the next one's
+** answer: then the connection is broken. */
+void wire_check_idle(mysql_connection *c);
+
 /* Runs TEXT; *ROWS, if given, receives the stored result or NULL if there is none. */
 bool wire_query(mysql_connection *c, const char *text, size_t length, const wait_scope *w,
                 const char *what, MYSQL_RES **rows, tskdb_error *e);
@@ -178,7 +183,8 @@ void wire_thread_start(void);
 /* What mysql_stmt_fetch() returns for a row that is not whole; the library keeps no error of it. */
 enum { GUARD_NO_ROW = CR_MALFORMED_PACKET };
 
-void guard_rows(MYSQL *m);
+/* For all prepared statements of M. */
+void guard_statements(MYSQL *m);
 
 /* ---- types.c ---------------------------------------------------------------- */
 

@@ -345,6 +345,7 @@ void mysql_driver_scan_close(scan *s) {
     wire_begin(&call, c, &alone);
     statement_release(c, s->s, false);
     wire_end(&call);
+    wire_check_idle(c);
     c->scan = NULL;
   }
   mem_free(s);

@@ -302,6 +302,7 @@ bool mysql_driver_exec(connection *base, const char *native, const value *parame
   if (!ok && e && (call.stopped || c->base.broken) && e->klass != ERROR_MEMORY)
     e->outcome_unknown = true;
   wire_end(&call);
+  wire_check_idle(c);
   c->base.bytes_received = wire_bytes_received(c);
   return ok;
 }

@@ -28,11 +28,15 @@
 #include "vtab/mysql/mysql_driver.h"
 
 #include <errno.h>
+#ifdef LIBMARIADB
+#include <ma_pvio.h>
+#endif
 #include <mysqld_error.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 enum {
@@ -144,6 +148,24 @@ static bool wait_once(wire_call *call, int fd, short events) {
   return stop_call(call);
 }
 
+/* The server speaks first. A report of progress (an error of number 65535) in place of its
+** greeting would end the process: the library asks for the server's version then. */
+static bool is_greeted(wire_call *call, int fd) {
+  unsigned char head[7];                 /* length, number, 0xFF, an error's number */
+  int whole = sizeof(head), one = 1;
+  bool tls = call->tls;
+  call->tls = call->ungreeted = false;
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof(whole));
+  bool ok = wait_once(call, fd, POLLIN);
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+  call->tls = tls;
+  if (!ok || recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) < whole) return ok;
+  if (head[4] != 0xFF || head[5] != 0xFF || head[6] != 0xFF) return true;
+  error_set(&call->why, ERROR_PROTOCOL, "the server's first words are no greeting");
+  call->stopped = call->gave_up = true;
+  return false;
+}
+
 /* The library's wait: 1 ready (or: try again), 0 no. */
 static int wait_in_place(my_socket fd, my_bool is_read, int timeout) {
   wire_call *call = current;
@@ -154,7 +176,8 @@ static int wait_in_place(my_socket fd, my_bool is_read, int timeout) {
   }
   /* Within TLS the library always asks to wait for reading, also when it
   ** wants to write: there it tries again after a short time. */
-  if (wait_once(call, fd, is_read ? POLLIN : POLLOUT)) return 1;
+  bool ready = wait_once(call, fd, is_read ? POLLIN : POLLOUT);
+  if (ready && (!call->ungreeted || is_greeted(call, fd))) return 1;
   errno = ETIMEDOUT;
   return 0;
 }
@@ -279,7 +302,7 @@ MYSQL *wire_new(const mysql_login *l, mysql_tls tls, int connect_ms, tskdb_error
     error_memory(e);
     return NULL;
   }
-  guard_rows(m);
+  guard_statements(m);
   mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &off);
   mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 #ifdef LIBMARIADB
@@ -425,8 +448,25 @@ bool wire_query(mysql_connection *c, const char *text, size_t length, const wait
   }
   if (!ok) wire_error(&call, c, what, e);
   wire_end(&call);
+  wire_check_idle(c);
   c->base.bytes_received = wire_bytes_received(c);
   return ok;
+}
+
+/* Whether the library has read ahead what no statement has asked for. */
+static bool has_leftovers(const MYSQL *m) {
+#ifdef LIBMARIADB
+  const MARIADB_PVIO *p = m->net.pvio;
+  return p && p->cache && p->cache_pos < p->cache + p->cache_size;
+#else
+  (void)m;
+  return false;
+#endif
+}
+
+void wire_check_idle(mysql_connection *c) {
+  if (c->base.broken) return;
+  if (mysql_more_results(c->handle) || has_leftovers(c->handle)) c->base.broken = true;
 }
 
 #ifdef LIBMARIADB
