@@ -10,9 +10,11 @@ import sqlite3
 import time
 from collections import Counter
 
+from plans import FORCED, SPLIT_LINE, having
 from query import Constant, Style, walk
 
 NATIVE, PUSHED, LOCAL, LARGE = "native", "pushdown on", "pushdown off", "large tables"
+OR_SPLIT = "alternatives over columns split"
 PATIENCE = 4.0  # seconds; a longer statement is given up and not counted
 TOLERANCE = 1e-12
 CANCELLED = 1e7  # summands of a sum near nothing may have been so large
@@ -177,6 +179,22 @@ class Comparison:
             ]
         except self.error as error:
             return [str(error)]
+
+    def plans_taken(self, select, ways):
+        """Those of WAYS in which SQLite has taken the plan that they are to force, and OR_SPLIT."""
+        plain, found = self.plan(select), set()
+        for way in ways:
+            lines = self.plan(select, way) if way in FORCED or way == LARGE else plain
+            if way in FORCED and self.changes(select, way) and FORCED[way].taken(plain, lines):
+                found.add(way)
+            if way in (PUSHED, LARGE) and having(lines, SPLIT_LINE):
+                found.add(OR_SPLIT)
+        return found
+
+    def changes(self, select, way):
+        """Whether the way says the statement in other words."""
+        relations, plan = self.ways[way]
+        return select.text(Style(relations)) != select.text(Style(relations, plan=plan))
 
     def requests(self, select, way, bound=False):
         """What the servers are asked for it."""

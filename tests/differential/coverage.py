@@ -9,6 +9,7 @@ from collections import Counter
 
 COLLATIONS = ("BINARY", "NOCASE", "RTRIM", "other")
 ABOVE = ("ORDER BY", "DISTINCT")
+LEAST_PLANS = 5  # of 1,000 statements, each forced plan is taken by so many
 
 
 class Row:
@@ -108,7 +109,7 @@ class Coverage:
         self.classes = classes
         self.queries = self.answers = self.gave_up = 0
         self.empty = self.whole = self.errors = 0
-        self.split = 0  # statements that SQLite has planned as one scan for each alternative
+        self.plans = Counter()  # way -> statements in which SQLite has taken the forced plan
         self.uses = Counter()  # (row, operator sent, operator asked, class, storage)
         self.telling = Counter()
 
@@ -139,7 +140,9 @@ class Coverage:
         yield (
             f"{self.queries} statements, {self.answers} answers: {found} ({share} %) neither empty"
             f" nor whole, {self.empty} empty, {self.whole} whole, {self.errors} errors of SQLite;"
-            f" {self.gave_up} given up, {self.split} alternatives split into scans")
+            f" {self.gave_up} given up")
+        if self.plans:
+            yield "plans taken: " + ", ".join(f"{way} {n}" for way, n in sorted(self.plans.items()))
 
     def told(self, row):
         """Of the answers that tell something of ROW: the operators, and the classes."""
@@ -167,6 +170,12 @@ class Coverage:
                 yield f"row {row.number} for {operator}: {row.text}"
             for klass in (set(row.classes) & self.classes) - classes:
                 yield f"row {row.number} for a column of class {klass}: {row.text}"
+
+    def plans_missing(self, ways):
+        """Those of the forced plans that SQLite has hardly ever taken."""
+        least = LEAST_PLANS * self.queries / 1000
+        return [f"{way}: {self.plans[way]} of {self.queries} statements" for way in ways
+                if self.plans[way] < least]
 
     def table(self):
         """Each row: its role, and how often it was used (and told something) by storage class."""

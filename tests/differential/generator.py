@@ -354,6 +354,34 @@ class Generator(Conditions):
             select.where = self.condition(fields, 2)
         return With([("RECURSIVE r(n) AS", numbers)], select)
 
+    # --- statements for a plan ---------------------------------------------------------------
+
+    def alternatives(self):
+        """A list, or an OR over columns, of which each alternative may be a scan of its own."""
+        tables = self.tables[self.main]
+        keyed = [t for t in tables if len(t.key) == 1]  # each alternative finds a row or so
+        table = self.rng.choice([t for t in keyed if len(t.rows) > 60] or keyed or tables)
+        source, fields = self.source_of(self.main, table)
+        select = Select(self.output(fields), [("", source, None)])
+        keys = [f for f in fields if f.key]
+        first = self.rng.choice(keys) if keys else self.field(fields)
+        if self.chance(0.5):
+            values = [
+                self.constant(first.column, own=True) for _ in range(self.rng.choice([2, 2, 3]))
+            ]
+            select.where = InList("{} IN {}", first, Node("({})", *values, is_list=True),
+                                  condition=True)
+        else:
+            second = self.field(fields)
+            select.where = Node("({} OR {})", *[
+                Node("{} = {}", f, self.constant(f.column, own=True), condition=True)
+                for f in (first, second)
+            ], condition=True)
+        if self.chance(0.25):
+            select.where = Node("({} AND {})", select.where, self.condition(fields, 2),
+                                condition=True)
+        return select
+
     # --- statements for a pushdown row -------------------------------------------------------
 
     def aimed(self, aim):

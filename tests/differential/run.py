@@ -23,10 +23,10 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path += [os.path.join(here, ".."), os.path.join(here, "../hosts")]
 import host
 from library import EACH, Library
-from comparison import NATIVE, PUSHED, Comparison, GaveUp, has_parameters
+from comparison import LARGE, NATIVE, OR_SPLIT, PUSHED, Comparison, GaveUp, has_parameters
 from coverage import Coverage, Trace, aims, read_rows
 from found import FOUND
-from plans import SPLIT
+from plans import FORCED, SPLIT, TURNED
 from generator import Generator
 from query import Written
 from servers import SERVERS
@@ -39,6 +39,7 @@ WAYS = 2  # that a statement is tried in beside the plain one
 CHASED = 10**6  # the first number of the statements for rows that are left
 CHASES = 60
 AIMED = 3  # one statement in so many is for a row of the pushdown table
+SPLITTING = 15  # one in so many is for the plans that read each alternative by itself
 
 
 def arguments():
@@ -82,19 +83,27 @@ class Run:
         ]
         self.coverage = Coverage(options.server, rows, classes, absent)
 
-    def ways(self, generator):
+    def is_splitting(self, number):
+        return number < CHASED and number % SPLITTING == 1
+
+    def ways(self, generator, number, select):
         """The plain way and some of the others."""
         others = [way for way in self.comparison.ways if way not in (NATIVE, PUSHED)]
         if self.options.case is not None:
             return list(self.comparison.ways)[1:]
-        return [PUSHED] * (not self.options.native) + generator.rng.sample(others, WAYS)
+        if self.is_splitting(number) and not self.options.native:
+            return [PUSHED, SPLIT, LARGE]
+        ways = [PUSHED] * (not self.options.native) + generator.rng.sample(others, WAYS)
+        if TURNED not in ways and self.comparison.changes(select, TURNED):
+            ways.append(TURNED)
+        return ways
 
     def statement(self, generator, number):
         if number >= CHASED:
             return generator.aimed(self.aims[(number - CHASED) // CHASES])
         if self.aims and number % AIMED == 0:
             return generator.aimed(self.aims[number // AIMED % len(self.aims)])
-        return generator.statement()
+        return generator.alternatives() if self.is_splitting(number) else generator.statement()
 
     def case(self, number):
         """One statement: as a literal one or as a prepared one. Its difference, or None."""
@@ -102,7 +111,7 @@ class Run:
         select = self.statement(generator, number)
         bound = (generator.chance(BOUND_SHARE) and has_parameters(select)
                  and generator.rng.choice(["all", "some"]))
-        ways = self.ways(generator)
+        ways = self.ways(generator, number, select)
         n_all = self.store.whole_size(select)
         self.coverage.queries += 1
         for run in range(RUNS if bound else 1):
@@ -111,9 +120,8 @@ class Run:
             self.coverage.count_uses(self.trace.read(), answer, self.coverage.count(answer, n_all))
             if found:
                 return found
-        if SPLIT in ways:
-            lines = self.comparison.plan(select, SPLIT)
-            self.coverage.split += any("MULTI-INDEX OR" in line for line in lines)
+        if not self.options.native:
+            self.coverage.plans.update(self.comparison.plans_taken(select, ways))
         if self.options.show:
             self.show(select)
         return None
@@ -190,6 +198,12 @@ class Run:
             return []
         return list(self.coverage.dead())
 
+    def plans_missing(self):
+        if self.options.native or self.options.case is not None:
+            return []
+        forced = [way for way, plan in FORCED.items() if plan.forces]
+        return self.coverage.plans_missing(forced + [OR_SPLIT])
+
     def whole(self):
         """Whether all is well."""
         failed = self.found_before() + self.cases()
@@ -210,7 +224,10 @@ class Run:
             print(f"ok - {promise}{name}")
         if self.trace.there and not dead:
             print(f"ok - no pushdown row is without a test{name}")
-        return not failed and not dead
+        missing = self.plans_missing()
+        for line in missing:
+            print(f"not ok - SQLite takes the plan that is forced: {line}{name}")
+        return not failed and not dead and not missing
 
 
 def main():

@@ -42,11 +42,19 @@ class Store:
         host.attach(db, f"{name}_on", name, **server.attach_options(), residual_rows=0)
         if name == self.main:
             host.attach(db, f"{name}_off", name, **server.attach_options(), pushdown=False)
-            host.native(db, "setup", *server.enlarge(tables))
+            enlarged = server.enlarge(tables)
+            host.native(db, "setup", *enlarged)
             host.attach(db, f"{name}_large", name, **server.attach_options())
+            assert not enlarged or self._is_large(f"{name}_large")
         host.native(db, "setup", *server.later(tables))
         db.execute("SELECT tskdb_detach('setup')").fetchone()
         return {t.name: dataset.learn(db, f"{name}_on", server.sql_name(t.name), t) for t in tables}
+
+    def _is_large(self, attached):
+        """Whether the server's statistics say so of all its tables."""
+        least, = self.db.execute("SELECT min(rows) FROM tskdb_tables WHERE server = ?",
+                                 (attached, )).fetchone()
+        return least >= 10**6
 
     def relations(self, way):
         """The function that names the relations; of the other servers there is one way only."""
