@@ -185,6 +185,15 @@ stage_clang() { build "$build_dir-clang" CC=clang --enable-werror; }
 # The build in which memory and undefined behaviour are watched, and allocations can be made to fail.
 stage_asan() { build "$build_dir-asan" --enable-asan --enable-ubsan --enable-fault-injection; }
 
+# Allocations that fail, in the newest SQLite: of stage/asan's build.
+stage_newest_sqlite() {
+    cd "$build_dir-asan" || return
+    # shellcheck disable=SC1091 # made by configure
+    . tests/environment
+    [ -f "$TSKDB_HOSTS/sqlite/libsqlite3.so.0" ] || return 77
+    LD_LIBRARY_PATH=$TSKDB_HOSTS/sqlite tests/federation/shortage_test
+}
+
 # Data races between the worker, the pool's users and the cursors, on every server.  Their client
 # libraries are not instrumented (tests/tsan.supp).
 stage_tsan() {
@@ -263,7 +272,8 @@ stage_hiredis() {
 # --- the run ---------------------------------------------------------------------------------
 
 work=$(mktemp -d)
-export -f build run_test stage_asan stage_clang stage_distcheck stage_hiredis stage_no_drivers stage_tsan stage_valgrind
+export -f build run_test stage_asan stage_clang stage_distcheck stage_hiredis stage_newest_sqlite
+export -f stage_no_drivers stage_tsan stage_valgrind
 export source_dir build_dir jobs work
 
 if [ -z "$list" ]; then
@@ -292,6 +302,7 @@ for suite in $suites; do
     run_suite "asan/$suite" $(($(budget_of "$suite") * 2)) \
         bash -c 'run_test "$@"' - "$build_dir-asan" "$suite"
 done
+run_suite stage/newest-sqlite 120 bash -c stage_newest_sqlite
 run_suite stage/tsan 240 bash -c stage_tsan
 run_suite stage/valgrind 120 bash -c stage_valgrind
 run_suite stage/distcheck 240 bash -c stage_distcheck

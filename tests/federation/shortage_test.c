@@ -316,7 +316,7 @@ static bool sweep_heap(sweep *s, long step, long *tried) {
   if (!try_once(s, 0, 0, &seen)) return false;
   /* The first run may remember what later ones need not ask for. */
   if (!try_once(s, 0, 0, &seen)) return false;
-  enum { SAMPLES = 10 };
+  enum { SAMPLES = 20 };
   long by = step ? step : seen / SAMPLES + 1;
   for (long nth = 1; nth <= seen; nth += by, ++*tried) {
     long ignored;
@@ -395,6 +395,7 @@ static void sweep_connection(const struct server *server, long step) {
 int main(int argc, char **argv) {
   const char *step = getenv("TSKDB_STEP");
   int tested = 0;
+  printf("# SQLite %s\n", sqlite3_libversion());
   make_sqlite_scarce();
   for (int i = 0; i < N_SERVERS; i++) {
     const struct server *s = &servers[i];

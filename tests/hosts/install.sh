@@ -4,6 +4,7 @@
 #
 #   apsw             Python with the newest SQLite, a wheel
 #   better-sqlite3   Node's, compiled here if there is no build for this machine (a minute)
+#   sqlite           its SQLite as a library that a C program can be given in place of Debian's
 #
 # A host that cannot be installed is left out and its suite is skipped; the exit status is then 1.
 set -eu
@@ -52,6 +53,12 @@ install_better_sqlite3() {
         node -e "new (require('better-sqlite3'))(':memory:')")
 }
 
+install_sqlite() {
+    "${CC:-cc}" -O1 -g1 -shared -fPIC -Wl,-soname,libsqlite3.so.0 -DSQLITE_THREADSAFE=1 \
+        -o "$1/libsqlite3.so.0" "$hosts/better-sqlite3/node_modules/better-sqlite3/deps/sqlite3/sqlite3.c" \
+        -lm -lpthread
+}
+
 status=0
 python=$(/usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 provide "apsw-$APSW-$python" apsw install_apsw || status=1
@@ -60,6 +67,7 @@ if command -v npm >/dev/null && command -v node >/dev/null; then
     node=$(node -p 'process.versions.modules')
     provide "better-sqlite3-$BETTER_SQLITE3-node$node" better-sqlite3 install_better_sqlite3 ||
         status=1
+    provide "sqlite-$BETTER_SQLITE3" sqlite install_sqlite || status=1
 else
     echo "hosts: no node and npm" >&2
     status=1
