@@ -547,6 +547,28 @@ START_TEST(repeated_statement_is_one_round_trip) {
 }
 END_TEST
 
+START_TEST(name_of_a_statement_whose_answer_was_not_awaited_is_not_used_again) {
+  int woken[2];
+  buffer got = {0};
+  tskdb_error e = {0};
+  sequence("seq_small", 10);
+  ck_assert(fetch_text(c, &scan_query.request, &got, &e));
+  ck_assert_int_eq(pipe(woken), 0);
+  ck_assert_int_eq(write(woken[1], "x", 1), 1);
+  wait_scope hasty = {.timeout_ms = 30000, .wake_fd = woken[0]};
+  ck_assert_ptr_null(tested->scan_open(c, &scan_query.request, &hasty, &e));
+  ck_assert_msg(e.klass == ERROR_INTERRUPT, "%s", e.text);
+  ck_assert(!c->broken);
+  for (int i = 0; i < 2; i++) {
+    ck_assert_msg(fetch_text(c, &scan_query.request, &got, &e), "%s", e.text);
+  }
+  close(woken[0]);
+  close(woken[1]);
+  buffer_free(&got);
+  sequence_end();
+}
+END_TEST
+
 START_TEST(many_statements_do_not_pile_up_on_the_server) {
   char sql[100];
   for (int pass = 0; pass < 3; pass++) {
@@ -731,6 +753,7 @@ static Suite *suite(void) {
   tcase_add_test(t, describe_refuses_what_is_no_table);
   t = group(s, "scans", true);
   tcase_add_test(t, repeated_statement_is_one_round_trip);
+  tcase_add_test(t, name_of_a_statement_whose_answer_was_not_awaited_is_not_used_again);
   tcase_add_test(t, many_statements_do_not_pile_up_on_the_server);
   tcase_add_test(t, killed_connection_in_mid_scan_is_an_error);
   tcase_add_test(t, error_at_a_later_row_is_an_error);

@@ -132,7 +132,7 @@ static postgres_statement *slot_of(postgres_connection *c, const request *r, boo
 
 static bool prepare(postgres_connection *c, postgres_statement *s, const wait_scope *w, tskdb_error *e) {
   char name[32];
-  unsigned number = c->last_number + 1;
+  unsigned number = ++c->last_number;   /* also if the server's answer is not awaited */
   PGresult *r = NULL;
   snprintf(name, sizeof(name), STATEMENT_NAME "%u", number);
   if (!PQsendPrepare(c->pg, name, s->text, 0, NULL)) return postgres_connection_error(c, "cannot send", e);
@@ -140,7 +140,7 @@ static bool prepare(postgres_connection *c, postgres_statement *s, const wait_sc
   bool ok = postgres_flush(c, w, e) && postgres_only_result(c, w, &r, e);
   if (ok && PQresultStatus(r) != PGRES_COMMAND_OK) ok = postgres_result_error(c, r, e);
   PQclear(r);
-  if (ok) s->number = c->last_number = number;
+  if (ok) s->number = number;
   return ok;
 }
 
