@@ -10,6 +10,7 @@ C_SUITES = \
 	%reldir%/vtab/batch_test \
 	%reldir%/vtab/error_test \
 	%reldir%/vtab/memory_test \
+	%reldir%/vtab/period_test \
 	%reldir%/vtab/pushdown_test \
 	%reldir%/vtab/relation_test \
 	%reldir%/vtab/store_test \

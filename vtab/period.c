@@ -20,12 +20,12 @@ static void put(period_text out, int year, int month, int day) {
   snprintf(out, sizeof(period_text), "%s", is_day(text) ? text : "");
 }
 
-/* A day that its month has not is at most the third of the next one. */
+/* A day that its month has not is at most the third of the next one; both move days behind the
+** 28th alone. */
 static void put_earliest(period_text out, const period_text day) {
   int y, m, d;
   if (sscanf(day, "%4d-%2d-%2d", &y, &m, &d) != 3) out[0] = 0;
-  else if (d > 3) memcpy(out, day, sizeof(period_text));
-  else put(out, y, m - 1, 28);
+  else put(out, y, d > 3 ? m : m - 1, d > 3 && d < 28 ? d : 28);
 }
 
 bool period_parse(const value *v, int length, period *out) {

@@ -16,8 +16,9 @@ typedef char period_text[PERIOD_DAY + 1];      /* YYYY-MM-DD; "": beyond 0001..9
 typedef struct period {
   period_text first, next;     /* its first day, and the first one behind it */
   /* SQLite moves a day that its month has not, '2026-02-31', into the next one, and MySQL may
-  ** have such: what is shown as a day of the period or behind it is at least `earliest`, what
-  ** is behind it at least `earliest_next`. */
+  ** have such; and SQLite 3.45 the last half of a millisecond of such a day into the next one.
+  ** What is shown as a day of the period or behind it is at least `earliest`, what is behind it
+  ** at least `earliest_next`. */
   period_text earliest, earliest_next;
 } period;
 
