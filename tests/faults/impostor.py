@@ -51,6 +51,8 @@ class Impostor:
         return said
 
     def close(self):
+        # close() alone leaves the thread in accept(), where Linux keeps a descriptor for it.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
