@@ -59,7 +59,7 @@ typedef struct query {
   bool bulk;               /* many rows are expected: what costs less a row may cost more to begin */
   bool one_row;            /* at most, as far as the catalog knows */
   bool has_limit;
-  int64_t limit, offset;   /* offset only with has_limit */
+  int64_t limit;           /* rows that SQLite skips are counted in */
   const value *parameters; /* values; STORAGE_LIST for IN */
   int n_parameters;
   struct text_memo *memo;  /* where compile() may keep its text for the next query; NULL: nowhere */

@@ -301,9 +301,7 @@ static void print_order(printer *p) {
 
 static void print_limit(printer *p) {
   const query *q = p->query;
-  if (!q->has_limit) return;
-  buffer_printf(&p->text, " LIMIT %lld", (long long)q->limit);
-  if (q->offset) buffer_printf(&p->text, " OFFSET %lld", (long long)q->offset);
+  if (q->has_limit) buffer_printf(&p->text, " LIMIT %lld", (long long)q->limit);
 }
 
 /* ---- the first rows of an order -------------------------------------------

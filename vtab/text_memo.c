@@ -57,7 +57,6 @@ static void see_shape(shape_list *l, const query *q) {
   }
   see(l, q->has_limit);
   see(l, q->has_limit ? (uint64_t)q->limit : 0);
-  see(l, q->has_limit ? (uint64_t)q->offset : 0);
 }
 
 static bool is_same_shape(const text_memo *m, const query *q) {

@@ -97,7 +97,7 @@ static void any_query(query *q, arena *a) {
   if (pick(4) == 0) {
     q->order_by[q->n_order_by++] = (query_order){any_column(&above[pick(2)]), pick(2)};
   }
-  if (pick(4) == 0) q->has_limit = true, q->limit = pick(3), q->offset = pick(2);
+  if (pick(4) == 0) q->has_limit = true, q->limit = pick(3);
 }
 
 /* Q with one part of it changed, if it has that part. */
@@ -120,12 +120,11 @@ static void change(query *q, int part) {
     case 13: if (q->n_order_by) q->n_order_by = 0; break;
     case 14: q->has_limit ^= true; break;
     case 15: q->limit++; break;
-    case 16: q->offset++; break;
     default: break;
   }
 }
 
-enum { PARTS = 17 };
+enum { PARTS = 16 };
 
 /* ---- with a memo and without --------------------------------------------- */
 
