@@ -80,7 +80,8 @@ SCRIPT_SUITES = \
 libfixture_la_SOURCES = \
 	%reldir%/vtab/driver_fixture.c %reldir%/vtab/driver_fixture.h \
 	%reldir%/vtab/pretender.c %reldir%/vtab/pretender.h \
-	%reldir%/vtab/pushdown_comparison.c %reldir%/vtab/pushdown_comparison.h
+	%reldir%/vtab/pushdown_comparison.c %reldir%/vtab/pushdown_comparison.h \
+	%reldir%/vtab/suite.c %reldir%/vtab/suite.h
 
 if HAVE_CHECK
 check_LTLIBRARIES = libfixture.la libreplay.la

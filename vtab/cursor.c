@@ -110,14 +110,18 @@ bool cursor_scans(const cursor *c, const table *t, const char *plan_text) {
   return c->table == t && c->begun && strcmp(c->plan_text ? c->plan_text : "", plan_text) == 0;
 }
 
+static void stop_asking(cursor *c, const tskdb_error *e) {
+  remote_stop(&c->remote, e);
+  overlap_free(c->overlap);
+  c->overlap = NULL;
+}
+
 /* E is the error that ended the scan, NULL if none did. */
 static void cursor_end_scan(cursor *c, const tskdb_error *e) {
   if (!c->begun) return;
   c->begun = false;
   bool asked = c->remote.connection != NULL;
-  remote_stop(&c->remote, e);
-  overlap_free(c->overlap);
-  c->overlap = NULL;
+  stop_asking(c, e);
   if (asked && c->keyed) keyed_spent(c->keyed, c->remote.waited_us);
   c->mode = MODE_STREAM;
   c->row = 0;
@@ -322,9 +326,7 @@ static void set_repeat(cursor *c) {
 ** serve another while this batch is read. */
 static void settle(cursor *c) {
   if (c->remote.more || !c->remote.connection) return;
-  remote_stop(&c->remote, NULL);
-  overlap_free(c->overlap);
-  c->overlap = NULL;
+  stop_asking(c, NULL);
   const query *q = &c->inquiry.query;
   if (!q->n_filter && !q->n_group_by && !q->has_limit && !c->inquiry.counted) {
     table_has_rows(c->table, (double)c->remote.record.rows);
@@ -334,11 +336,10 @@ static void settle(cursor *c) {
 }
 
 /* Sends the request, unless that was done before, and fetches the first rows. */
-static bool start(cursor *c, tskdb_error *e) {
+static bool start(cursor *c, const inquirer *who, tskdb_error *e) {
   remote *r = &c->remote;
-  bool again = c->keyed && keyed_probes(c->keyed) > 1;
   c->overlap = overlap_take(c->table, &r->request);
-  if (!c->one_row && !again) overlap_begin(c->table, c);
+  if (!who->one_row && !who->again) overlap_begin(c->table, c);
   if (!c->overlap) return remote_start(r, &c->batch, e);
   return overlap_start(c->overlap, r, &c->batch, e);
 }
@@ -353,7 +354,7 @@ static bool ask_server(cursor *c, const value *arguments, int n, tskdb_error *e)
   if (!inquiry_make(q, &who, arguments, n, &c->arena, &c->remote.request, e)) return false;
   c->remote.kind = q->counted ? "runs" : "scan";
   if (!prepare_batch(c, q->query.n_select, e) || q->kind == ROWS_EMPTY) return !error_is_set(e);
-  if (!start(c, e)) return false;
+  if (!start(c, &who, e)) return false;
   /* The next batch is under way while this one is read, and while the tables that
   ** are joined with it are probed. */
   remote_read_ahead(&c->remote, c->batch.n_columns);

@@ -97,8 +97,11 @@ static void free_prefetch(prefetch *p) {
   mem_free(p);
 }
 
-/* Starts the worker of P, which is freed if that fails: P or NULL. */
-static prefetch *start(prefetch *p, int n_columns, size_t batch_bytes) {
+/* A worker for what is GIVEN; NULL if it does not start. */
+static prefetch *start(prefetch given, int n_columns, size_t batch_bytes) {
+  prefetch *p = mem_alloc(sizeof(*p));
+  if (!p) return NULL;
+  *p = given;
   p->process = process_id();
   p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (p->wake_fd < 0 || !init_signalling(p)) {
@@ -114,23 +117,13 @@ static prefetch *start(prefetch *p, int n_columns, size_t batch_bytes) {
 }
 
 prefetch *prefetch_start(const driver *d, scan *s, int n_columns, size_t batch_bytes, int timeout_ms) {
-  prefetch *p = mem_zalloc(sizeof(*p));
-  if (!p) return NULL;
-  p->driver = d;
-  p->scan = s;
-  p->timeout_ms = timeout_ms;
-  return start(p, n_columns, batch_bytes);
+  return start((prefetch){.driver = d, .scan = s, .timeout_ms = timeout_ms}, n_columns, batch_bytes);
 }
 
 prefetch *prefetch_begin(const driver *d, connection *c, const request *r, int n_columns,
                          size_t batch_bytes, int timeout_ms) {
-  prefetch *p = mem_zalloc(sizeof(*p));
-  if (!p) return NULL;
-  p->driver = d;
-  p->connection = c;
-  p->request = r;
-  p->timeout_ms = timeout_ms;
-  return start(p, n_columns, batch_bytes);
+  return start((prefetch){.driver = d, .connection = c, .request = r, .timeout_ms = timeout_ms},
+               n_columns, batch_bytes);
 }
 
 bool prefetch_is_waiting(prefetch *p) {

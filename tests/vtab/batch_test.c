@@ -7,11 +7,11 @@
 #include "config.h"
 #endif
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/batch.h"
 #include "vtab/memory.h"
 
@@ -228,9 +228,5 @@ int main(void) {
   tcase_add_test(cases, every_failed_allocation_is_told);
 #endif
   suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

@@ -7,9 +7,11 @@
 
 #include "tests/vtab/driver_fixture.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const wait_scope patient = {.timeout_ms = 30000, .wake_fd = -1};
 const driver *tested;
@@ -23,14 +25,6 @@ void fixture_start(driver_entry *entry, const char *variable) {
     exit(77);
   }
   tested = entry(&host);
-}
-
-int fixture_run(Suite *s) {
-  SRunner *r = srunner_create(s);
-  srunner_run_all(r, CK_ENV);
-  int failed = srunner_ntests_failed(r);
-  srunner_free(r);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 void assert_no_error(const tskdb_error *e, const char *what) {
@@ -88,6 +82,21 @@ void exec_and_reset(connection *c, const char *native) {
   exec(c, native);
   tested->reset(c, &patient, &e);
   assert_no_error(&e, "reset");
+}
+
+static void *cancel_soon(void *context) {
+  usleep(300000);
+  tested->cancel(context);
+  return NULL;
+}
+
+bool exec_cancelled(connection *c, const char *native, tskdb_error *e) {
+  pthread_t thread;
+  int64_t affected;
+  pthread_create(&thread, NULL, cancel_soon, c);
+  bool ok = tested->exec(c, native, NULL, 0, &patient, &affected, e);
+  pthread_join(thread, NULL);
+  return ok;
 }
 
 /* ---- catalogs ------------------------------------------------------------------------- */

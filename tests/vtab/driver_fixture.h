@@ -8,8 +8,7 @@
 #ifndef TESTS_DRIVER_FIXTURE_H
 #define TESTS_DRIVER_FIXTURE_H
 
-#include <check.h>
-
+#include "tests/vtab/suite.h"
 #include "vtab/buffer.h"
 #include "vtab/driver.h"
 
@@ -20,9 +19,6 @@ extern const char *server_url;
 /* The driver of ENTRY, on the server that the environment names by VARIABLE;
 ** without one the program exits with 77. */
 void fixture_start(driver_entry *entry, const char *variable);
-
-/* Runs all of S: the program's exit status. */
-int fixture_run(Suite *s);
 
 void assert_no_error(const tskdb_error *e, const char *what);
 
@@ -39,6 +35,9 @@ int64_t exec(connection *c, const char *native);
 
 /* The same without what it did to the session. */
 void exec_and_reset(connection *c, const char *native);
+
+/* NATIVE, which another thread cancels after 0.3 s: what the driver's exec says of it. */
+bool exec_cancelled(connection *c, const char *native, tskdb_error *e);
 
 catalog *discover(connection *c);
 catalog *discover_with(connection *c, const discovery *want);

@@ -2,11 +2,10 @@
 ** error_test.c - the first error stays, fits, and is text that every host can show.
 ** Budget: 5 s
 */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/error.h"
 #include "vtab/sqlite.h"
 #include "vtab/value.h"
@@ -132,9 +131,5 @@ int main(void) {
   tcase_add_test(cases, long_messages_are_cut_at_a_character);
   tcase_add_test(cases, every_class_has_a_name_and_a_code);
   suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

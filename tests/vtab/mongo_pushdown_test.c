@@ -253,5 +253,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_mongo, "TSKDB_TEST_MONGO");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

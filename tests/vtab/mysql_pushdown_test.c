@@ -267,5 +267,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_mysql, "TSKDB_TEST_MYSQL");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

@@ -8,7 +8,6 @@
 #include "config.h"
 #endif
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -666,24 +665,13 @@ START_TEST(silence_beyond_the_timeout_is_an_error) {
 }
 END_TEST
 
-static void *cancel_soon(void *context) {
-  usleep(300000);
-  tested->cancel(context);
-  return NULL;
-}
-
 START_TEST(another_thread_can_cancel) {
-  pthread_t thread;
   tskdb_error e = {0};
-  int64_t n, started = wait_now_us();
-  pthread_create(&thread, NULL, cancel_soon, c);
-  bool ok =
-    tested->exec(c,
-                "SELECT a.i FROM (WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM x "
-                "WHERE i < 1000) SELECT i FROM x) a WHERE SLEEP(20) > 5",
-                NULL, 0, &patient, &n, &e);
-  pthread_join(thread, NULL);
-  ck_assert(!ok);
+  int64_t started = wait_now_us();
+  ck_assert(!exec_cancelled(c,
+                            "SELECT a.i FROM (WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                            " FROM x WHERE i < 1000) SELECT i FROM x) a WHERE SLEEP(20) > 5",
+                            &e));
   ck_assert_msg(e.klass == ERROR_INTERRUPT, "%s", e.text);
   ck_assert_int_lt(wait_now_us() - started, 3000000);
   ck_assert(!c->broken);
@@ -816,5 +804,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_mysql, "TSKDB_TEST_MYSQL");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

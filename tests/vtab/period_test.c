@@ -2,10 +2,9 @@
 ** period_test.c - years, months and days as ranges of dates.
 ** Budget: 5 s
 */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/period.h"
 
 static period period_of(const char *text) {
@@ -58,9 +57,5 @@ int main(void) {
   tcase_add_test(c, a_day_may_be_shown_that_another_one_was_moved_to);
   tcase_add_test(c, what_is_no_period_is_refused);
   suite_add_tcase(suite, c);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

@@ -417,5 +417,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_postgres, "TSKDB_TEST_POSTGRES");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

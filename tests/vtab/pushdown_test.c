@@ -6,11 +6,10 @@
 ** The table here says exact to everything, so that what is seen is SQLite's
 ** half alone; the drivers' halves are proved by the differential test.
 */
-#include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/buffer.h"
 #include "vtab/driver.h"
 #include "vtab/plan.h"
@@ -312,9 +311,5 @@ int main(void) {
   tcase_add_test(t, a_plan_survives_its_text);
   tcase_add_test(t, a_text_that_is_no_plan_of_the_relation_is_refused);
   suite_add_tcase(s, t);
-  SRunner *r = srunner_create(s);
-  srunner_run_all(r, CK_ENV);
-  int failed = srunner_ntests_failed(r);
-  srunner_free(r);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(s);
 }

@@ -1,6 +1,7 @@
 /*
 ** redis_fixture.h - what the Redis driver's suites share beside driver_fixture:
-** commands with arguments of any bytes, and the rows of their replies.
+** a connection for each case, commands with arguments of any bytes, the rows of
+** their replies.
 */
 #ifndef TESTS_REDIS_FIXTURE_H
 #define TESTS_REDIS_FIXTURE_H
@@ -89,5 +90,18 @@ static inline const char *reply_words(connection *on, const char *const *words, 
 #define REPLY(on, ...) \
   reply_words(on, (const char *const[]){__VA_ARGS__}, \
               (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
+
+/* The connection of a case, to an empty database: setup() and teardown() are every suite's. */
+static connection *c;
+
+static void setup(void) {
+  c = open_url(server_url);
+  exec(c, "FLUSHDB");
+}
+
+static void teardown(void) {
+  tested->close(c, false);
+  c = NULL;
+}
 
 #endif

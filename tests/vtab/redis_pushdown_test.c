@@ -11,15 +11,6 @@
 
 #include "tests/vtab/redis_fixture.h"
 
-static connection *c;
-
-static void setup(void) {
-  c = open_url(server_url);
-  exec(c, "FLUSHDB");
-}
-
-static void teardown(void) { tested->close(c, false); }
-
 static const value awkward[] = {
   B(""),    B("a"),   B("A"),     B("ab"),   B("AB"),   B("a*b"),  B("a?b"),   B("a[b]c"),
   B("a\\b"), B("a%b"), B("a_b"),   B("á"),    B("Á"),    B("😀"),   B("5"),     B("05"),
@@ -220,5 +211,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_redis, "TSKDB_TEST_REDIS");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

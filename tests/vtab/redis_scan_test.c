@@ -11,18 +11,6 @@
 
 #include "tests/vtab/redis_fixture.h"
 
-static connection *c;
-
-static void setup(void) {
-  c = open_url(server_url);
-  exec(c, "FLUSHDB");
-}
-
-static void teardown(void) {
-  tested->close(c, false);
-  c = NULL;
-}
-
 /* ---- values -------------------------------------------------------------- */
 
 static void expect_table(const char *name, const char *rows) {
@@ -598,5 +586,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_redis, "TSKDB_TEST_REDIS");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

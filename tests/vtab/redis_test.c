@@ -18,18 +18,6 @@
 
 #include "tests/vtab/redis_fixture.h"
 
-static connection *c;
-
-static void setup(void) {
-  c = open_url(server_url);
-  exec(c, "FLUSHDB");
-}
-
-static void teardown(void) {
-  tested->close(c, false);
-  c = NULL;
-}
-
 /* ---- connecting ---------------------------------------------------------- */
 
 /* The server's URL with user and password "WHO" (with its colon), HOST and what follows. */
@@ -318,20 +306,11 @@ START_TEST(waits_end_by_interrupt_and_by_time) {
 }
 END_TEST
 
-static void *cancel_soon(void *context) {
-  usleep(150000);
-  tested->cancel(context);
-  return NULL;
-}
-
 START_TEST(another_thread_can_cancel) {
-  pthread_t thread;
   tskdb_error e = {0};
-  int64_t n, started = wait_now_us();
+  int64_t started = wait_now_us();
   connection *waiting = open_url(server_url);
-  pthread_create(&thread, NULL, cancel_soon, waiting);
-  ck_assert(!tested->exec(waiting, "BLPOP nothing 30", NULL, 0, &patient, &n, &e));
-  pthread_join(thread, NULL);
+  ck_assert(!exec_cancelled(waiting, "BLPOP nothing 30", &e));
   ck_assert_msg(e.klass == ERROR_NETWORK, "%s", e.text);
   ck_assert_int_lt(wait_now_us() - started, 1500000);
   ck_assert(waiting->broken);
@@ -459,5 +438,5 @@ static Suite *suite(void) {
 
 int main(void) {
   fixture_start(tskdb_driver_redis, "TSKDB_TEST_REDIS");
-  return fixture_run(suite());
+  return suite_run(suite());
 }

@@ -7,11 +7,10 @@
 #include "config.h"
 #endif
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/buffer.h"
 #include "vtab/memory.h"
 #include "vtab/relation.h"
@@ -461,9 +460,5 @@ int main(void) {
   tcase_add_test(cases, finishing_survives_every_failed_allocation);
 #endif
   suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

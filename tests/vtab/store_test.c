@@ -2,11 +2,11 @@
 ** store_test.c - rows kept by key, in memory and in a temporary file.
 ** Budget: 10 s
 */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/store.h"
 
 static value integer(int64_t i) { return (value){.storage = STORAGE_INTEGER, .integer = i}; }
@@ -200,9 +200,5 @@ int main(void) {
   tcase_add_test(c, many_keys_stay_apart);
   tcase_add_test(c, spilled_rows_are_found_as_those_in_memory);
   suite_add_tcase(suite, c);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

@@ -7,10 +7,10 @@
 ** with a memo that has seen all before them, and without one.  Texts and parameters
 ** must be the same.
 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/sql_text.h"
 #include "vtab/text_memo.h"
 
@@ -201,9 +201,5 @@ int main(void) {
   tcase_add_loop_test(t, same_text, 0, 2);
   tcase_add_test(t, new_values);
   suite_add_tcase(s, t);
-  SRunner *r = srunner_create(s);
-  srunner_run_all(r, CK_NORMAL);
-  int failed = srunner_ntests_failed(r);
-  srunner_free(r);
-  return failed ? 1 : 0;
+  return suite_run(s);
 }

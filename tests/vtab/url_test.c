@@ -7,12 +7,12 @@
 #include "config.h"
 #endif
 
-#include <check.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/memory.h"
 #include "vtab/url.h"
 
@@ -291,9 +291,5 @@ int main(void) {
   tcase_add_test(cases, parsing_survives_every_failed_allocation);
 #endif
   suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

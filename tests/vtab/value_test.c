@@ -3,7 +3,6 @@
 ** one to the last bit; doubles survive their text; canonical times are told from others.
 ** Budget: 20 s
 */
-#include <check.h>
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -11,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/number.h"
 #include "vtab/sqlite.h"
 #include "vtab/value.h"
@@ -481,9 +481,5 @@ int main(void) {
   suite_add_tcase(suite, numbers);
   suite_add_tcase(suite, times);
   suite_add_tcase(suite, names);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }

@@ -3,7 +3,6 @@
 ** its limit, in time, whatever signals arrive.
 ** Budget: 10 s
 */
-#include <check.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "tests/vtab/suite.h"
 #include "vtab/wait.h"
 
 static int data[2], wake[2];
@@ -176,9 +176,5 @@ int main(void) {
   tcase_add_test(cases, a_closed_connection_is_not_waited_for);
   tcase_add_test(cases, asking_alone_is_possible);
   suite_add_tcase(suite, cases);
-  SRunner *runner = srunner_create(suite);
-  srunner_run_all(runner, CK_NORMAL);
-  int failed = srunner_ntests_failed(runner);
-  srunner_free(runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return suite_run(suite);
 }
